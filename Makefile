@@ -1,0 +1,44 @@
+# Everything a person types; `make` alone lists it.
+VENV ?= .venv
+PYTHON ?= python3
+OUT ?= runs/demo
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format table clean
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[cpu]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
+	@touch $@
+
+demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (6 minutes on 2 cores)
+	$(BIN)/stylecast sample --out $(OUT)/world
+	$(BIN)/stylecast run $(OUT)/world/posts.csv --recipe demo --out $(OUT)/run
+
+test: $(VENV)/.installed-dev ## the tests (under 10 minutes on 2 cores)
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev ## lint, formatting, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/stylecast/test_imports.py
+
+format: $(VENV)/.installed-dev ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+table: $(VENV)/.installed ## the README's table of results on the sample world
+	$(BIN)/python benchmarks/sample.py --world $(OUT)/world --run $(OUT)/run
+
+clean: ## remove the environment and the caches, never runs/
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,118 @@
+"""Vectors of texts without any picture: word vectors from co-occurrence, averaged by rarity.
+
+Words: the leading singular vectors of the shifted positive mutual information between words that share a
+text, which is what word2vec with negative sampling factorises (Levy & Goldberg, 2014); unlike word2vec
+it depends on no order and no thread. Texts: means weighted by rarity, less their common direction
+(Arora, Liang & Ma, 2017).
+
+Shapes: N texts, V words, D dimensions.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer
+
+from stylecast.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SMOOTHING = 0.75  # exponent of the context counts (Levy, Goldberg & Dagan, 2015)
+RARITY = 1e-3  # a of Arora et al.
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """A fitted text embedding."""
+
+    words: tuple[str, ...]
+    """The vocabulary, sorted."""
+    word_VD: np.ndarray
+    """Word vectors times their rarity weight, float32."""
+    common_D: np.ndarray
+    """The direction that all texts share, float32, length 1."""
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], dimensions: int, min_count: int, seed: int) -> "TextVectors":
+        """Learn word vectors from texts.
+
+        Args:
+            texts: N texts of words with spaces between.
+            dimensions: D.
+            min_count: a word in fewer texts is left out.
+            seed: of the decomposition.
+
+        Raises:
+            UserError: fewer than D + 1 words are left.
+        """
+        vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True, min_df=min_count)
+        try:
+            presence_NV = vectorizer.fit_transform(texts).astype(np.float64)
+        except ValueError as error:  # scikit-learn's way to say that no word is left
+            raise UserError(f"the texts hold no word that {min_count} of them share; give more posts") from error
+        words = tuple(vectorizer.get_feature_names_out())
+        dimensions = min(dimensions, len(words) - 1)
+        if dimensions < 2:
+            raise UserError(f"only {len(words)} words stand in {min_count} or more texts; give more posts")
+        together_VV = (presence_NV.T @ presence_NV).tocoo()
+        off = together_VV.row != together_VV.col
+        information_VV = _positive_information(
+            together_VV.row[off], together_VV.col[off], together_VV.data[off], len(words)
+        )
+        svd = TruncatedSVD(dimensions, algorithm="randomized", n_iter=7, random_state=seed)
+        word_VD = svd.fit_transform(information_VV) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
+        frequency_V = np.asarray(presence_NV.sum(axis=0)).ravel() / presence_NV.sum()
+        weighted_VD = (word_VD * (RARITY / (RARITY + frequency_V))[:, None]).astype(np.float32)
+        raw_ND = _means(presence_NV, weighted_VD)
+        common_D = TruncatedSVD(1, random_state=seed).fit(raw_ND).components_[0].astype(np.float32)
+        return cls(words, weighted_VD, common_D)
+
+    def transform(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts.
+
+        Args:
+            texts: N texts of words with spaces between.
+
+        Returns:
+            float32 N×D, L2-normalised; zero where no word is known.
+        """
+        vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True, vocabulary=list(self.words))
+        raw_ND = _means(vectorizer.transform(texts).astype(np.float64), self.word_VD)
+        less_ND = raw_ND - np.outer(raw_ND @ self.common_D, self.common_D)
+        norm_N1 = np.linalg.norm(less_ND, axis=1, keepdims=True)
+        return np.divide(less_ND, norm_N1, out=np.zeros_like(less_ND), where=norm_N1 > 1e-8).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `words.parquet`, `word_vectors.npy`, `common.npy`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"word": self.words}).to_parquet(folder / "words.parquet", index=False)
+        np.save(folder / "word_vectors.npy", self.word_VD)
+        np.save(folder / "common.npy", self.common_D)
+
+    @classmethod
+    def load(cls, folder: Path) -> "TextVectors":
+        """Read what `save` wrote."""
+        words = tuple(pd.read_parquet(folder / "words.parquet")["word"])
+        return cls(words, np.load(folder / "word_vectors.npy"), np.load(folder / "common.npy"))
+
+
+def _positive_information(rows: np.ndarray, columns: np.ndarray, counts: np.ndarray, size: int) -> sparse.csr_array:
+    """max(0, log p(w, c) / (p(w) p(c)^0.75)) for the pairs that occur."""
+    total = counts.sum()
+    word_V = np.bincount(rows, counts, size)
+    context_V = np.maximum(word_V, 1e-12) ** SMOOTHING
+    context_V /= context_V.sum()
+    information = np.log(counts / (np.maximum(word_V, 1e-12)[rows] * context_V[columns]))
+    kept = (information > 0) if total else np.zeros(0, bool)
+    return sparse.csr_array((information[kept], (rows[kept], columns[kept])), shape=(size, size))
+
+
+def _means(presence_NV: sparse.spmatrix, vectors_VD: np.ndarray) -> np.ndarray:
+    number_N1 = np.maximum(np.asarray(presence_NV.sum(axis=1)).reshape(-1, 1), 1.0)
+    return np.asarray(presence_NV @ vectors_VD.astype(np.float64)) / number_N1

@@ -1,0 +1,81 @@
+"""The command line: `stylecast COMMAND …`. The one place in this package that looks back at the stages."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+from stylecast import __version__
+from stylecast.cli import run_stage
+
+
+@dataclass(frozen=True)
+class Command:
+    """Where a command's `main`, config and recipes are found; imported when it is called, so that help is quick."""
+
+    module: str
+    config: str
+    help: str
+    main: str = "main"
+    recipes: str | None = None
+    neural: bool = False
+    spreads: bool = False
+
+
+COMMANDS = {
+    "sample": Command("data.sample", "SampleConfig", "make the sample world: posts, pictures, and the truth"),
+    "prepare": Command("data.prepare", "PrepareConfig", "read and validate posts, clean text, decode pictures"),
+    "pretrain": Command("pretrain.train", "PretrainConfig", "train a picture encoder on tags and captions",
+                        recipes="pretrain.recipes", neural=True),
+    "recall": Command("recall.train", "RecallConfig", "train picture-word and picture-sentence matching; embed; index",
+                      recipes="recall.recipes", neural=True),
+    "styles": Command("recall.styles", "StylesConfig", "cluster pictures (or texts) into styles, count them by day"),
+    "rank": Command("rank.train", "RankConfig", "train the forecasters and backtest them over rolling origins",
+                    recipes="rank.recipes", neural=True),
+    "ensemble": Command("ensemble.train", "EnsembleConfig", "search weights on validation, combine the forecasts"),
+    "leaderboard": Command("ensemble.leaderboard", "LeaderboardConfig", "score every style; CSV, Parquet and a page"),
+    "run": Command("ensemble.pipeline", "RunConfig", "all of the above in order, from a table of posts to the page",
+                   recipes="ensemble.recipes", spreads=True),
+    "forecast": Command("ensemble.forecast", "ForecastConfig", "forecast a ready panel", main="forecast_main"),
+    "backtest": Command("ensemble.forecast", "BacktestConfig", "backtest a ready panel", main="backtest_main"),
+    "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
+}  # fmt: skip
+
+
+def usage() -> str:
+    """The commands, one a line."""
+    lines = [f"  {name:<12} {command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        ["usage: stylecast COMMAND [FLAGS]", "", "Finds the styles in a feed of posts; predicts their share.", "",
+         "commands:", *lines, "", "stylecast COMMAND --help shows every setting with its unit and default."]
+    )  # fmt: skip
+
+
+def run_command(name: str, args: list[str]) -> int:
+    """Run one command with its flags; the exit code."""
+    command = COMMANDS[name]
+    module = importlib.import_module(command.module)
+    cls = getattr(module, command.config)
+    recipes = importlib.import_module(command.recipes).RECIPES if command.recipes else {}
+    return run_stage(
+        getattr(module, command.main), cls, prog=f"stylecast {name}", description=cls.__doc__ or command.help,
+        recipes=recipes, module=command.module if command.neural else None, spreads=command.spreads, args=args,
+    )  # fmt: skip
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point of `stylecast` and `python -m stylecast`."""
+    given = sys.argv[1:] if args is None else args
+    if not given or given[0] in ("-h", "--help"):
+        sys.stdout.write(usage() + "\n")
+        sys.exit(0 if given else 2)
+    if given[0] == "--version":
+        sys.stdout.write(f"stylecast {__version__}\n")
+        sys.exit(0)
+    if given[0] not in COMMANDS:
+        sys.stderr.write(f"stylecast: error: unknown command {given[0]!r}; one of {', '.join(COMMANDS)}\n")
+        sys.exit(2)
+    sys.exit(run_command(given[0], given[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The loop: killed and resumed, spread over processes, stopped by a loss that is no number."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stylecast.errors import UserError
+from stylecast.loop import LoopConfig, Task, _learning_rate, train
+from stylecast.world import open_world
+
+TOY = Path(__file__).with_name("toy.py")
+
+
+def run_toy(folder: Path, kill_at: int = 0, noise: float = 0.1, nproc: int = 1, accumulate: int = 1) -> int:
+    folder.mkdir(exist_ok=True)
+    program = [str(TOY), str(folder), str(kill_at), str(noise), str(accumulate)]
+    spread = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(nproc)] if nproc > 1 else []
+    done = subprocess.run(
+        [sys.executable, *spread, *program], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+def result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    run_toy(tmp_path / "whole")
+    # Four epochs of ten steps: die in the middle of the first epoch, then again in the third.
+    for kill_at in (7, 18):
+        assert run_toy(tmp_path / "killed", kill_at) == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "result.json").exists()
+    assert run_toy(tmp_path / "killed") == 0
+    whole, killed = result(tmp_path / "whole"), result(tmp_path / "killed")
+    assert killed["weights"] == whole["weights"]
+    assert killed["metrics"] == whole["metrics"]
+
+
+def test_two_processes_follow_one(tmp_path: Path) -> None:
+    run_toy(tmp_path / "one", noise=0.0)
+    run_toy(tmp_path / "two", noise=0.0, nproc=2)
+    one, two = result(tmp_path / "one")["losses"], result(tmp_path / "two")["losses"]
+    assert len(one) == len(two) == 40
+    np.testing.assert_allclose(two[:20], one[:20], rtol=0, atol=1e-5)
+
+
+class Line(Task):
+    """y = w x, without batch-wide terms, so that accumulation must change nothing."""
+
+    def __init__(self, poison_at: float = 1e9) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1, 1))
+        self.poison_at = poison_at
+        self.evaluations = 0
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        loss = ((batch["x"] * self.weight[0] - 3 * batch["x"]) ** 2).mean()
+        if float(self.weight.detach()) > self.poison_at:
+            loss = loss * float("nan")
+        return {"square": loss}
+
+    def evaluate(self) -> dict[str, float]:
+        self.evaluations += 1
+        return {"error": abs(self.weight.item() - 1.0)}
+
+
+class Numbers:
+    """x = 1 … n."""
+
+    def __init__(self, count: int) -> None:
+        self.x = torch.arange(1, count + 1, dtype=torch.float32) / count
+        self.seen: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+        self.seen.append(index)
+        return {"x": self.x[index]}
+
+
+PLAIN = LoopConfig(epochs=6, batch_size=8, lr=0.1, precision="fp32", weight_decay=0.0, clip_norm=0.0)
+
+
+def fit(task: Line, config: LoopConfig, folder: Path, count: int = 32) -> tuple[dict[str, float], Numbers]:
+    numbers = Numbers(count)
+    with open_world() as world:
+        return train(task, numbers, config, world, folder, monitor="error", mode="min"), numbers
+
+
+def test_the_best_weights_are_kept_not_the_last(tmp_path: Path) -> None:
+    task = Line()
+    metrics, _ = fit(task, replace(PLAIN, epochs=30), tmp_path)
+    # The weight passes 1 on its way to 3; validation likes 1 best.
+    assert abs(task.weight.item() - 1.0) == pytest.approx(metrics["error"], abs=1e-6)
+    assert metrics["error"] < 0.5
+
+
+def test_patience_stops_early(tmp_path: Path) -> None:
+    patient, eager = Line(), Line()
+    fit(patient, replace(PLAIN, epochs=30), tmp_path / "a")
+    fit(eager, replace(PLAIN, epochs=30, patience=2), tmp_path / "b")
+    assert patient.evaluations == 30
+    assert eager.evaluations < 20
+
+
+def test_every_epoch_takes_each_example_once(tmp_path: Path) -> None:
+    _, numbers = fit(Line(), PLAIN, tmp_path)
+    seen = np.concatenate(numbers.seen).reshape(6, 32)
+    assert all(sorted(epoch) == list(range(32)) for epoch in seen)
+    assert not np.array_equal(seen[0], seen[1])
+
+
+def test_accumulation_changes_nothing_but_memory(tmp_path: Path) -> None:
+    once, thrice = Line(), Line()
+    fit(once, PLAIN, tmp_path / "a")
+    fit(thrice, replace(PLAIN, accumulate=4), tmp_path / "b")
+    assert once.weight.item() == pytest.approx(thrice.weight.item(), abs=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not finite at step \d+"):
+        fit(Line(poison_at=0.5), PLAIN, tmp_path)
+
+
+def test_small_data_gets_its_steps(tmp_path: Path) -> None:
+    _, numbers = fit(Line(), replace(PLAIN, epochs=2, min_steps=21), tmp_path, count=16)
+    assert len(numbers.seen) == 21
+
+
+def test_a_batch_that_cannot_be_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--loop\.batch-size 8 must be a multiple"):
+        fit(Line(), replace(PLAIN, accumulate=3), tmp_path)
+    with pytest.raises(UserError, match="no examples"):
+        fit(Line(), PLAIN, tmp_path, count=0)
+
+
+def test_the_learning_rate_rises_then_follows_a_cosine() -> None:
+    config = LoopConfig(lr=1.0, warmup=0.1)
+    rates = [_learning_rate(config, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == pytest.approx(1.0)
+    assert rates[55] == pytest.approx(0.5, abs=0.01)
+    assert rates[99] < 0.001
