@@ -118,10 +118,14 @@ def _umap(point_NP: np.ndarray, config: ClusterConfig) -> np.ndarray:
     from umap import UMAP  # compiles for half a minute at its first use: only those who cluster pay
 
     neighbours = min(config.neighbours, len(point_NP) - 1)
+    dimensions = min(config.umap, point_NP.shape[1])
+    # Started from the principal components: the default spectral start differs from call to call where
+    # vectors repeat, and keeps less of the large picture (Kobak & Linderman, 2021).
+    start_NU = 10 * point_NP[:, :dimensions] / np.abs(point_NP[:, :dimensions]).max()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_jobs value")  # a seeded UMAP runs on one core, as we ask
         model = UMAP(
-            n_components=min(config.umap, point_NP.shape[1]), n_neighbors=neighbours, min_dist=0.0,
+            n_components=dimensions, n_neighbors=neighbours, min_dist=0.0, init=start_NU.astype(np.float32),
             random_state=config.seed, n_jobs=1,
         )  # fmt: skip
         return np.asarray(model.fit_transform(point_NP.astype(np.float32)), np.float64)

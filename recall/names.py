@@ -38,7 +38,7 @@ def name_styles(fitted: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
     share_KV = count_KV / np.maximum(group_KN.sum(axis=1).reshape(-1, 1), 1)
     overall_V = share_KV.mean(axis=0)
     # A share in the style times how many times the average style's it is; three posts are too few to name by.
-    score_KV = np.where(count_KV >= 3, share_KV * np.log(1e-9 + share_KV / overall_V).clip(min=0), 0.0)
+    score_KV = np.where(count_KV >= 3, share_KV * np.log(np.maximum(share_KV / overall_V, 1.0)), 0.0)
     words = vectorizer.get_feature_names_out()
     score_KV *= [0.5 if len(word) == 1 else 1.0 for word in words]  # one character rarely tells what is meant
     keywords = []

@@ -84,7 +84,10 @@ class TextVectors:
         """
         vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True, vocabulary=list(self.words))
         raw_ND = _means(vectorizer.transform(texts).astype(np.float64), self.word_VD)
-        less_ND = raw_ND - np.outer(raw_ND @ self.common_D, self.common_D)
+        # einsum, not BLAS: a text's vector must be the same to the last bit whatever other texts stand beside it,
+        # since UMAP makes a different map of the smallest difference.
+        along_N = np.einsum("nd,d->n", raw_ND, self.common_D.astype(np.float64))
+        less_ND = raw_ND - along_N[:, None] * self.common_D
         norm_N1 = np.linalg.norm(less_ND, axis=1, keepdims=True)
         return np.divide(less_ND, norm_N1, out=np.zeros_like(less_ND), where=norm_N1 > 1e-8).astype(np.float32)
 
