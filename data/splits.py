@@ -50,7 +50,7 @@ def parse_cut_off(text: str) -> pd.Timestamp | None:
     if not text:
         return None
     try:
-        return pd.Timestamp(text).normalize()
+        return pd.to_datetime(text, format="%Y-%m-%d")  # strictly: a guess takes "May" for a day of year 1
     except ValueError as error:
         raise UserError(f"--cut-off {text}: no date; write YYYY-MM-DD") from error
 

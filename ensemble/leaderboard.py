@@ -1,0 +1,157 @@
+"""Stage `leaderboard`: a forecast, the panel and the styles in; the ranked styles out, as tables and as a page.
+
+Laptop:   stylecast leaderboard --ensemble runs/ensemble --styles runs/styles --posts runs/prepare
+          (24 styles with pictures: a few seconds; 10,000 styles: about 10 s, a page of 18 MB)
+
+Shapes: H×W pixels.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from data.panel import Panel
+from data.pictures import letterbox
+from data.posts import Posts
+from ensemble.board import build_leaderboard, recent_emerging
+from ensemble.page import PageMeta, render_page
+from ensemble.terminal import terminal_table
+from stylecast.errors import UserError
+from stylecast.runs import Run, load_manifest, open_run
+
+RANKED_BY = {"growth": "predicted growth", "change": "predicted change in percentage points"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardSettings:
+    """How the styles are ranked and shown."""
+
+    origin: str = ""
+    """Last day that the forecast looked at (YYYY-MM-DD); by default the latest forecast."""
+    by: Literal["growth", "change"] = "growth"
+    """What the rank follows: growth against the share now, or change in percentage points."""
+    pictures: int = 3
+    """Most pictures of a style on the page."""
+    picture_side: int = 96
+    """Side of the pictures on the page, pixels."""
+    picture_bytes: int = 4_000_000
+    """Most bytes of the page that pictures may take; the movers come first, then the ranks in order."""
+    top: int = 10
+    """Rows of the leaderboard that are printed at the end."""
+    title: str = "Style leaderboard"
+    """Heading of the page."""
+    feed: str = "the feed"
+    """What the posts are called within a sentence of the page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardConfig(LeaderboardSettings):
+    """Rank the styles at an origin, and write tables and a page."""
+
+    ensemble: Path = Path("runs/ensemble")
+    """Run folder of `ensemble`: forecasts and the record of the backtest."""
+    styles: Path = Path("runs/styles")
+    """Run folder of `styles`: names, words, medoid pictures and the panel."""
+    posts: Path | None = None
+    """Run folder of `prepare`, for the pictures; without it the page shows words only."""
+    out: Path = Path("runs/leaderboard")
+    """Folder of the result."""
+    force: bool = False
+    """Run even if the result is up to date."""
+
+
+def encode_thumbnails(posts: Posts, picture_ids: Iterable[str], side: int = 96) -> dict[str, bytes]:
+    """Small JPEGs of pictures, by picture_id; ids that the posts do not have are left out.
+
+    Args:
+        posts: their images, uint8 H×W×3.
+        picture_ids: which.
+        side: of the square, pixels; never more than the pictures have.
+    """
+    wanted = set(picture_ids)
+    rows = {name: row for row, name in enumerate(posts.pictures["picture_id"]) if name in wanted}
+    found = {}
+    for name, row in sorted(rows.items()):
+        image = np.asarray(posts.images[row])
+        small = letterbox(image, min(side, max(image.shape[:2])))
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+        if not done:
+            raise ValueError(f"picture {name} cannot be encoded as JPEG")
+        found[name] = data.tobytes()
+    return found
+
+
+def limit_pictures(board: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The board with at most so many pictures a style."""
+    return board.assign(pictures=board["pictures"].map(lambda ids: ";".join(ids.split(";")[:most])))
+
+
+def write_leaderboard(folder: Path, board: pd.DataFrame, page: str) -> None:
+    """Writes `leaderboard.csv` (UTF-8), `leaderboard.parquet` and `index.html`; the same input gives the same bytes."""
+    board.to_csv(
+        folder / "leaderboard.csv", index=False, encoding="utf-8", lineterminator="\n",
+        float_format="%.10g", date_format="%Y-%m-%d",
+    )  # fmt: skip
+    board.to_parquet(folder / "leaderboard.parquet", index=False)
+    (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
+
+
+def _parse_origin(text: str) -> pd.Timestamp | None:
+    if not text:
+        return None
+    try:
+        return pd.to_datetime(text, format="%Y-%m-%d")  # strictly: a guess would take "May" for a day of year 1
+    except ValueError as error:
+        raise UserError(f"--origin {text}: no date; write YYYY-MM-DD") from error
+
+
+def _make(config: LeaderboardConfig, run: Run) -> None:
+    load_manifest(config.ensemble, "ensemble")
+    load_manifest(config.styles, "styles")
+    panel = Panel.read(config.styles / "panel.parquet")
+    forecast = pd.read_parquet(config.ensemble / "forecast.parquet")
+    metrics = pd.read_csv(config.ensemble / "metrics.csv")
+    styles = pd.read_parquet(config.styles / "styles.parquet")
+    assignments = pd.read_parquet(config.styles / "assignments.parquet")
+    board = build_leaderboard(forecast, panel, styles, _parse_origin(config.origin), config.by)
+    shown = limit_pictures(board, config.pictures)
+    thumbnails: dict[str, bytes] = {}
+    if config.posts is not None:
+        ids = {name for names in shown["pictures"] for name in names.split(";") if name}
+        thumbnails = encode_thumbnails(Posts.load(config.posts), ids, config.picture_side)
+    origin = board["origin"].iloc[0]
+    meta = PageMeta(
+        title=config.title, feed=config.feed, ranked_by=RANKED_BY[config.by],
+        emerging_share=recent_emerging(assignments, origin), picture_bytes=config.picture_bytes,
+    )  # fmt: skip
+    write_leaderboard(run.folder, board, render_page(shown, panel, metrics, thumbnails, meta))
+    run.metrics |= {"styles": len(board), "origin": f"{origin:%Y-%m-%d}", "pictures": len(thumbnails)}
+
+
+def main(config: LeaderboardConfig) -> str:
+    """Run the stage: a run folder with `leaderboard.csv`, `leaderboard.parquet` and `index.html`.
+
+    Returns:
+        What is to be printed: the top of the leaderboard, and where the page lies.
+
+    Raises:
+        UserError: an input is missing or damaged, or has no such origin.
+    """
+    if config.pictures < 0 or config.picture_side < 16 or config.top < 0:
+        raise UserError("--pictures and --top must be 0 or more, and --picture-side 16 or more")
+    inputs = {"ensemble": config.ensemble, "styles": config.styles}
+    inputs |= {"posts": config.posts} if config.posts else {}
+    with open_run(config.out, "leaderboard", config, inputs, force=config.force) as run:
+        if run is not None:
+            _make(config, run)
+    board = pd.read_parquet(config.out / "leaderboard.parquet")
+    first = board.iloc[0]
+    head = f"Leaderboard of {first['origin']:%Y-%m-%d} for {first['target_start']:%Y-%m-%d} to"
+    head += f" {first['target_end']:%Y-%m-%d}, by {RANKED_BY[config.by]}"
+    head += f" ({min(config.top, len(board))} of {len(board)} styles):"
+    return f"{head}\n\n{terminal_table(board, config.top)}\n\n{config.out / 'index.html'}"
