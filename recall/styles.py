@@ -149,9 +149,6 @@ def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
     if len(later):
         run.metrics["emerging_share_later"] = share = float(later["emerging"].mean())
         log.info("%d styles; %.1f%% of what came after the cut-off is emerging", len(styles), 100 * share)
-    log.info(
-        "%d styles; %.1f%% of later items are emerging", len(styles), 100 * run.metrics.get("emerging_share_later", 0)
-    )
 
 
 def main(config: StylesConfig) -> Path:

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,7 @@ from tqdm import tqdm
 T = TypeVar("T")
 LINE = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 PACKAGES = ("stylecast", "data", "pretrain", "recall", "rank", "ensemble")
+SECONDS_A_LINE = 30.0  # a file or a CI log gets a line now and then, not thousands of redraws
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +53,7 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
-    """Go through items with a bar (rate, remaining time) on a terminal, plain lines otherwise.
+    """Go through items with a bar (rate, remaining time) on a terminal, a line every half minute otherwise.
 
     Args:
         items: what to go through.
@@ -62,13 +64,23 @@ def progress(items: Iterable[T], what: str, total: int | None = None, unit: str 
     Yields:
         The items.
     """
-    quiet = not log.isEnabledFor(logging.INFO)
-    terminal = sys.stderr.isatty()
-    # A file or a CI log gets a line every half minute, not thousands of redraws.
-    seconds = 0.2 if terminal else 30.0
-    with tqdm(
-        items, desc=what, total=total, unit=unit, disable=quiet, mininterval=seconds,
-        ascii=not terminal, leave=False, delay=0.5 if terminal else 30.0, dynamic_ncols=terminal,
-        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]\n",
-    ) as bar:  # fmt: skip
-        yield from bar
+    if not log.isEnabledFor(logging.INFO):
+        yield from items
+    elif sys.stderr.isatty():
+        with tqdm(items, desc=what, total=total, unit=unit, leave=False, delay=0.5, dynamic_ncols=True) as bar:
+            yield from bar
+    else:
+        yield from _in_lines(items, what, total, unit)
+
+
+def _in_lines(items: Iterable[T], what: str, total: int | None, unit: str) -> Iterator[T]:
+    count = total if total is not None else len(items) if isinstance(items, Sized) else None
+    started = told = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - told >= SECONDS_A_LINE:
+            told = now
+            rate = done / (now - started)
+            left = f"/{count}, {(count - done) / max(rate, 1e-9):.0f} s left" if count else ""
+            log.info("%s: %d%s, %.1f %s/s", what, done, left, rate, unit)
+        yield item
