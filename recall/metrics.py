@@ -1,64 +1,48 @@
-"""How good a ranking is: NDCG@5 as the KDD Cup 2020 scored it, recall@k, and the mean reciprocal rank.
+"""Metrics of retrieval. Ties count against us: of equal scores, the wrong items stand first.
 
-Shapes: Q queries, N items of a gallery or pool.
+Shapes: Q queries, K items of a pool.
 """
 
 import numpy as np
 
-CHUNK = 256  # queries ranked at a time
+
+def ranked_relevance(scores_QK: np.ndarray, relevant_QK: np.ndarray, depth: int) -> np.ndarray:
+    """Whether the items at positions 1..depth are relevant, best score first; bool Q×depth.
+
+    Padding is an item with score -inf that is not relevant.
+    """
+    order_QK = np.lexsort((relevant_QK, -scores_QK), axis=1)[:, :depth]
+    return np.take_along_axis(relevant_QK, order_QK, axis=1)
 
 
-def ndcg(relevant_N: np.ndarray, k: int = 5) -> float:
-    """NDCG@k with binary gain (KDD Cup 2020 Challenges, Multimodalities Recall).
+def ndcg(scores_QK: np.ndarray, relevant_QK: np.ndarray, depth: int = 5) -> np.ndarray:
+    """NDCG@depth of each query as KDD Cup 2020 Multimodalities Recall scores it.
 
-    DCG = Σ r_p / log2(p + 1) over the positions p = 1..k; the ideal is that of min(|truth|, k) ones.
-
-    Args:
-        relevant_N: whether the item at each position is relevant, best first; all relevant items are in it.
-        k: positions that count.
+    Binary gain; DCG = Σ r_p / log2(p + 1) over positions p = 1..depth; the ideal is that of
+    min(number of relevant items, depth) ones.
 
     Returns:
-        0..1; 0 where nothing is relevant.
+        float64 Q, in 0..1; 0 for a query without a relevant item.
     """
-    truth = int(np.count_nonzero(relevant_N))
-    if truth == 0:
-        return 0.0
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    gained = float((np.asarray(relevant_N[:k], float) * discount[: len(relevant_N[:k])]).sum())
-    return gained / float(discount[: min(truth, k)].sum())
+    hits_QD = ranked_relevance(scores_QK, relevant_QK, depth)
+    discount_D = 1 / np.log2(np.arange(depth) + 2)
+    gained_Q = hits_QD @ discount_D[: hits_QD.shape[1]]
+    ideal_Q = np.concatenate([[0.0], np.cumsum(discount_D)])[np.minimum(relevant_QK.sum(axis=1), depth)]
+    return np.divide(gained_Q, ideal_Q, out=np.zeros(len(gained_Q)), where=ideal_Q > 0)
 
 
-def rank_items(scores_N: np.ndarray) -> np.ndarray:
-    """Items from best to worst; ties go by position, which a pool must therefore not order by relevance."""
-    return np.argsort(-np.asarray(scores_N), kind="stable")
+def first_rank(scores_QK: np.ndarray, relevant_QK: np.ndarray) -> np.ndarray:
+    """Rank of the best relevant item, from 1; K + 1 for a query without one; int64 Q."""
+    best_Q1 = np.where(relevant_QK, scores_QK, -np.inf).max(axis=1, keepdims=True)
+    before_Q = ((scores_QK >= best_Q1) & ~relevant_QK).sum(axis=1)
+    return np.where(relevant_QK.any(axis=1), before_Q + 1, scores_QK.shape[1] + 1)
 
 
-def first_ranks(scores_QN: np.ndarray, relevant_QN: np.ndarray) -> np.ndarray:
-    """Position (from 1) of the best relevant item of each query; items that tie with it stand before it.
+def gallery_metrics(rank_Q: np.ndarray) -> dict[str, float]:
+    """Recall@1/5/10 (share of queries with a relevant item so far up) and the mean reciprocal rank.
 
     Args:
-        scores_QN: higher is better.
-        relevant_QN: bool; each query has at least one.
-
-    Returns:
-        int64 Q.
+        rank_Q: of `first_rank`.
     """
-    ranks = np.zeros(len(scores_QN), np.int64)
-    for start in range(0, len(scores_QN), CHUNK):
-        part = slice(start, start + CHUNK)
-        scores, relevant = scores_QN[part], relevant_QN[part]
-        best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
-        ranks[part] = ((scores >= best) & ~relevant).sum(axis=1) + 1
-    return ranks
-
-
-def gallery_metrics(first_rank_Q: np.ndarray) -> dict[str, float]:
-    """recall@1/5/10 (a relevant item is among the first k) and the mean reciprocal rank.
-
-    Args:
-        first_rank_Q: position of the best relevant item of each query, from 1.
-    """
-    if len(first_rank_Q) == 0:
-        return {"recall@1": 0.0, "recall@5": 0.0, "recall@10": 0.0, "mrr": 0.0}
-    found = {f"recall@{k}": float((first_rank_Q <= k).mean()) for k in (1, 5, 10)}
-    return found | {"mrr": float((1 / first_rank_Q).mean())}
+    told = {f"recall@{k}": float((rank_Q <= k).mean()) for k in (1, 5, 10)}
+    return told | {"mrr": float((1 / rank_Q).mean())}

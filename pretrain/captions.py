@@ -1,0 +1,80 @@
+"""The caption loss: a decoder seeded by head 0 writes the words of the post.
+
+Shapes: B pictures, D dimensions, T tokens (padded), V vocabulary, M real tokens of a batch.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pretrain.vocabulary import BEGIN, END, PAD
+
+
+def caption_tokens(words: list[list[int]], width: int, words_known: int) -> np.ndarray:
+    """Word numbers as captions: cut to leave room for the end mark, ended, padded.
+
+    Args:
+        words: numbers of the words of each post, in text order.
+        width: length of a caption with its end mark.
+        words_known: numbers from here on (rare words) are left out.
+
+    Returns:
+        int64 P×width.
+    """
+    tokens = np.full((len(words), width), PAD, dtype=np.int64)
+    for row, numbers in enumerate(words):
+        cut = [*[n for n in numbers if n < words_known][: width - 1], END]
+        tokens[row, : len(cut)] = cut
+    return tokens
+
+
+class CaptionLoss(nn.Module):
+    """Cross-entropy of the next word, given head 0 and the words before; embeddings tied in and out.
+
+    Head 0 seeds the state and is added to every step's output, and words before are hidden at random, so
+    that the decoder cannot live on language alone.
+
+    Args:
+        table_VD: vectors that the words start from; D is also the length of head 0 and of the state.
+        rates_V: share of training posts that hold each word; the output bias starts as its logarithm.
+        hidden_words: probability that a word before is hidden.
+    """
+
+    def __init__(self, table_VD: np.ndarray, rates_V: np.ndarray, hidden_words: float = 0.3) -> None:
+        super().__init__()
+        dim = table_VD.shape[1]
+        self.table_VD = nn.Parameter(torch.from_numpy(table_VD.copy()))
+        self.bias_V = nn.Parameter(torch.from_numpy(rates_V).log())
+        self.seed = nn.Linear(dim, dim)
+        self.decoder = nn.GRU(dim, dim, batch_first=True)
+        self.out = nn.Linear(dim, dim)
+        self.hidden_words = hidden_words
+
+    def forward(self, sentence_BD: Tensor, tokens_BT: Tensor) -> Tensor:
+        """Mean over captions of the mean cross-entropy of their tokens, nats.
+
+        Args:
+            sentence_BD: head 0 of each picture.
+            tokens_BT: of `caption_tokens`.
+
+        Returns:
+            A scalar.
+        """
+        losses_M, caption_M = self.token_losses(sentence_BD, tokens_BT)
+        length_B = (tokens_BT != PAD).sum(dim=1).clamp(min=1)
+        return (losses_M / length_B[caption_M]).sum() / len(tokens_BT)
+
+    def token_losses(self, sentence_BD: Tensor, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy of each real token, nats, and which caption it is in."""
+        before_BT = torch.cat([torch.full_like(tokens_BT[:, :1], BEGIN), tokens_BT[:, :-1]], dim=1)
+        if self.training and self.hidden_words:
+            hide = torch.rand(before_BT.shape, device=before_BT.device) < self.hidden_words
+            before_BT = before_BT.masked_fill(hide, BEGIN)
+        seed_BD = torch.tanh(self.seed(sentence_BD))
+        states_BTD, _ = self.decoder(self.table_VD[before_BT].to(seed_BD.dtype), seed_BD[None].contiguous())
+        caption_M, place_M = (tokens_BT != PAD).nonzero(as_tuple=True)
+        # Only real tokens meet the vocabulary, which is the costly part.
+        states_MD = self.out(states_BTD[caption_M, place_M] + seed_BD[caption_M])
+        logits_MV = (states_MD @ self.table_VD.T).float() + self.bias_V
+        return F.cross_entropy(logits_MV, tokens_BT[caption_M, place_M], reduction="none"), caption_M

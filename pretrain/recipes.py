@@ -1,0 +1,26 @@
+"""Complete configs of `pretrain`; each says how long it takes on 2 cores, and what it reaches."""
+
+from pretrain.encoder import EncoderConfig
+from pretrain.train import PretrainConfig
+from stylecast.loop import LoopConfig
+
+
+def demo() -> PretrainConfig:
+    """The sample world within a minute."""
+    return PretrainConfig(loop=LoopConfig(epochs=5, min_steps=500, batch_size=256, lr=2e-3))
+
+
+def small() -> PretrainConfig:
+    """The default: more passes."""
+    return PretrainConfig(loop=LoopConfig(epochs=20, min_steps=1500, batch_size=256, lr=2e-3))
+
+
+def tiny() -> PretrainConfig:
+    """For tests: seconds, and no more than a hint of learning."""
+    return PretrainConfig(
+        encoder=EncoderConfig(channels=(16, 32), heads=3, dim=32),
+        loop=LoopConfig(epochs=2, batch_size=32, lr=3e-3),
+    )
+
+
+RECIPES = {"demo": demo, "small": small, "tiny": tiny}

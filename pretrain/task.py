@@ -1,0 +1,102 @@
+"""Pretraining as the loop sees it: model and losses, training batches, validation.
+
+Shapes: B pictures, S pixels a side, H heads, D dimensions, W words, T tokens, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pretrain.captions import CaptionLoss
+from pretrain.encoder import PixelEncoder
+from pretrain.pictures import AugmentConfig, augment, embed
+from pretrain.tag_metrics import tag_metrics
+from pretrain.tags import TagLoss
+from pretrain.vocabulary import FIRST_WORD, PAD
+from stylecast.loop import Task
+
+
+@dataclass(frozen=True)
+class PictureBatches:
+    """Pictures with the words of their post."""
+
+    images: np.ndarray
+    """uint8 N×S×S×3 of the corpus."""
+    rows: np.ndarray
+    """Rows of the pictures that these batches are made of."""
+    post_N: np.ndarray
+    """Row of the post of each picture of the corpus."""
+    tags_PW: np.ndarray
+    """Distinct word numbers of each post, padded."""
+    tokens_PT: np.ndarray
+    """The caption of each post, ended and padded."""
+    change: AugmentConfig
+    """How pictures are changed."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+        """Augmented pictures and the words of their posts."""
+        rows_B = self.rows[index]
+        post_B = self.post_N[rows_B]
+        return {
+            "pictures": torch.from_numpy(augment(self.images, rows_B, self.change, generator)),
+            "tags": torch.from_numpy(self.tags_PW[post_B]),
+            "tokens": torch.from_numpy(self.tokens_PT[post_B]),
+        }
+
+
+class PretrainTask(Task):
+    """An encoder that learns from tags and captions.
+
+    Args:
+        encoder: pictures to heads.
+        tags: the tag loss, or None to go without.
+        captions: the caption loss, or None to go without.
+        weights: of the tag and of the caption loss in the sum.
+        valid: held-out pictures; its augmentation is not used.
+    """
+
+    def __init__(
+        self, encoder: PixelEncoder, tags: TagLoss | None, captions: CaptionLoss | None,
+        weights: tuple[float, float], valid: PictureBatches,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.encoder, self.tags, self.captions = encoder, tags, captions
+        self.weights, self.valid = weights, valid
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weighted losses `tags` and `captions`."""
+        heads_BHD = self.encoder(batch["pictures"])
+        losses: dict[str, Tensor] = {}
+        if self.tags is not None:
+            losses["tags"] = self.weights[0] * self.tags(heads_BHD, batch["tags"])
+        if self.captions is not None:
+            losses["captions"] = self.weights[1] * self.captions(heads_BHD[:, 0], batch["tokens"])
+        return losses
+
+    def evaluate(self) -> dict[str, float]:
+        """Tag metrics, and the perplexity of a word of a caption, on the held-out pictures."""
+        device = next(self.parameters()).device
+        heads = torch.from_numpy(embed(self.encoder, self.valid.images, self.valid.rows, device)).to(device)
+        post_B = self.valid.post_N[self.valid.rows]
+        metrics: dict[str, float] = {}
+        if self.captions is not None:
+            tokens = torch.from_numpy(self.valid.tokens_PT[post_B]).to(device)
+            parts = zip(heads.split(512), tokens.split(512), strict=True)
+            losses = torch.cat([self.captions.token_losses(h[:, 0], t)[0] for h, t in parts])
+            metrics["caption_perplexity"] = float(losses.mean().exp())
+        if self.tags is not None:
+            scores_NV = torch.cat([self.tags.logits(part) for part in heads.split(512)]).cpu().numpy()
+            truth_NV = np.zeros(scores_NV.shape, dtype=bool)
+            np.put_along_axis(truth_NV, self.valid.tags_PW[post_B], True, axis=1)
+            metrics |= tag_metrics(scores_NV[:, FIRST_WORD:], truth_NV[:, FIRST_WORD:])
+        return metrics
+
+
+def usable_posts(tags_PW: np.ndarray) -> np.ndarray:
+    """Which posts have a known word: the others teach nothing; bool P."""
+    return (tags_PW != PAD).any(axis=1)

@@ -1,0 +1,187 @@
+"""Stage `pretrain`: a picture encoder learns from the tags and captions of posts.
+
+Laptop:   stylecast pretrain --posts runs/prepare --out runs/pretrain
+          (30,000 pictures of 64 px, recipe demo: TIME on 2 cores, METRIC)
+Many:     torchrun --nproc-per-node 4 -m pretrain.train --posts runs/prepare --out runs/pretrain
+"""
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from data.posts import Posts
+from data.splits import parse_cut_off
+from pretrain.captions import CaptionLoss, caption_tokens
+from pretrain.encoder import EncoderConfig, PixelEncoder, build_encoder, rebuild_encoder
+from pretrain.examples import divide, encode_words, split_words
+from pretrain.pictures import AugmentConfig
+from pretrain.tags import TagLoss
+from pretrain.task import PictureBatches, PretrainTask, usable_posts
+from pretrain.vocabulary import Vocabulary, VocabularyConfig
+from pretrain.word_vectors import word_vectors
+from stylecast.__main__ import run_command
+from stylecast.errors import UserError
+from stylecast.loop import LoopConfig, train
+from stylecast.runs import Run, load_manifest, open_run
+from stylecast.world import World, open_world
+
+log = logging.getLogger(__name__)
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings:
+    """How a picture encoder is trained."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """How pictures become vectors."""
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    """Which words count."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training pictures are changed."""
+    tags_weight: float = 1.0
+    """Weight of the tag loss; 0 = without."""
+    captions_weight: float = 1.0
+    """Weight of the caption loss; 0 = without."""
+    negatives: int = 256
+    """Hardest negatives of the vocabulary that a picture's tags are told from, words."""
+    balance: float = 0.5
+    """How much a rare word counts against a frequent one: rarity to this power, 0..1."""
+    tag_width: int = 24
+    """Most tags of a post, words."""
+    caption_width: int = 16
+    """Most tokens of a caption, with its end mark."""
+    caption_words: int = 3000
+    """The decoder knows this many of the most frequent words, words."""
+    valid_pictures: int = 2000
+    """Most held-out pictures that a validation looks at."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=20, min_steps=1500))
+    """How to train."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(PretrainSettings):
+    """Train a picture encoder on the tags and captions of posts."""
+
+    posts: Path = Path("runs/prepare")
+    """Run folder of `prepare`."""
+    out: Path = Path("runs/pretrain")
+    """Folder of the result."""
+    cut_off: str = ""
+    """First day (YYYY-MM-DD) that nothing may learn from; by default all posts may be learnt from."""
+    force: bool = False
+    """Run even if the result is up to date."""
+
+
+def spread(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many rows, spread evenly over all."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+
+
+def _losses(
+    config: PretrainConfig, vocabulary: Vocabulary, train_tags_PW: np.ndarray
+) -> tuple[TagLoss | None, CaptionLoss | None]:
+    if config.tags_weight <= 0 and config.captions_weight <= 0:
+        raise UserError("--tags-weight and --captions-weight are both 0: nothing is left to learn from")
+    rates_V = vocabulary.rates_V()
+    table_VD = word_vectors(train_tags_PW, len(vocabulary), config.encoder.dim, config.loop.seed)
+    tags = TagLoss(table_VD, rates_V, config.negatives, config.balance) if config.tags_weight > 0 else None
+    known = slice(config.caption_words)
+    captions = CaptionLoss(table_VD[known], rates_V[known]) if config.captions_weight > 0 else None
+    return tags, captions
+
+
+def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
+    posts = Posts.load(config.posts)
+    division = divide(posts, parse_cut_off(config.cut_off), config.loop.seed)
+    early = posts.table[division.split_P == "train"]
+    vocabulary = Vocabulary.build(split_words(early), config.vocabulary)
+
+    tags_PW = encode_words(posts.table, vocabulary, config.tag_width).words_PW
+    numbers = [vocabulary.encode(words) for words in split_words(posts.table)]
+    tokens_PT = caption_tokens(numbers, config.caption_width, config.caption_words)
+    usable_P = usable_posts(tags_PW)
+    train_rows = division.pictures("train", usable_P)
+    valid_rows = spread(division.pictures("valid", usable_P), config.valid_pictures)
+    if len(train_rows) < 2 or len(valid_rows) < 2:
+        raise UserError(
+            f"{config.posts}: {len(train_rows)} pictures with text to train on and {len(valid_rows)} to validate on "
+            "are too few; give more posts with pictures and text, or a later --cut-off"
+        )
+    log.info("pretraining on %d pictures, validating on %d", len(train_rows), len(valid_rows))
+    whole = (posts.images, division.post_N, tags_PW, tokens_PT)
+    training = _batches(train_rows, whole, config.augment)
+    held_out = _batches(valid_rows, whole, config.augment)
+
+    torch.manual_seed(config.loop.seed)
+    encoder = build_encoder(config.encoder)
+    tags, captions = _losses(config, vocabulary, tags_PW[division.split_P == "train"])
+    task = PretrainTask(encoder, tags, captions, (config.tags_weight, config.captions_weight), held_out)
+    monitor, mode = ("tag_map", "max") if tags is not None else ("caption_perplexity", "min")
+    metrics = train(task, training, config.loop, world, run.folder, monitor=monitor, mode=mode)  # type: ignore[arg-type]
+
+    if world.is_main:
+        save_file({k: v.cpu().contiguous() for k, v in task.state_dict().items()}, run.folder / WEIGHTS)
+        encoder.save(run.folder)
+        vocabulary.save(run.folder)
+        run.metrics |= metrics | {"train_pictures": len(train_rows), "words": len(vocabulary)}
+
+
+def _batches(
+    rows: np.ndarray, whole: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], change: AugmentConfig
+) -> PictureBatches:
+    images, post_N, tags_PW, tokens_PT = whole
+    return PictureBatches(images, rows, post_N, tags_PW, tokens_PT, change)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a later stage takes from a pretraining."""
+
+    encoder: PixelEncoder
+    """With its weights, on the CPU."""
+    vocabulary: Vocabulary
+    """The known words."""
+    table_VD: torch.Tensor | None
+    """Tag vectors: heads 1.. were trained to point at them; None without tag loss."""
+
+
+def load_pretrained(folder: Path) -> Pretrained:
+    """Read a run folder of `pretrain`.
+
+    Raises:
+        UserError: the folder is missing, damaged or of another stage.
+    """
+    load_manifest(folder, "pretrain")
+    encoder = rebuild_encoder(folder)
+    weights = load_file(folder / WEIGHTS)
+    encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")})
+    return Pretrained(encoder.eval(), Vocabulary.load(folder), weights.get("tags.table_VD"))
+
+
+def main(config: PretrainConfig) -> Path:
+    """Run the stage.
+
+    Returns:
+        The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`.
+
+    Raises:
+        UserError: no pictures, no text, or too few of them; a backbone that cannot be loaded.
+    """
+    with open_world() as world:
+        inputs = {"posts": config.posts}
+        with open_run(
+            config.out, "pretrain", config, inputs, force=config.force, seed=config.loop.seed, world=world
+        ) as run:
+            if run is not None:
+                _pretrain(config, world, run)
+    return config.out
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("pretrain", sys.argv[1:]))

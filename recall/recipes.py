@@ -1,0 +1,24 @@
+"""Complete configs of `recall`; each says how long it takes on 2 cores, and what it reaches."""
+
+from recall.train import RecallConfig
+from stylecast.loop import LoopConfig
+
+
+def demo() -> RecallConfig:
+    """The sample world within a minute."""
+    return RecallConfig(loop=LoopConfig(epochs=2, min_steps=400, batch_size=128, lr=1e-3))
+
+
+def small() -> RecallConfig:
+    """The default: more passes."""
+    return RecallConfig(loop=LoopConfig(epochs=10, min_steps=1000, batch_size=128, lr=1e-3))
+
+
+def tiny() -> RecallConfig:
+    """For tests: seconds, and no more than a hint of learning."""
+    return RecallConfig(
+        loop=LoopConfig(epochs=2, batch_size=32, lr=1e-3), valid_queries=200, valid_pictures=400, pool=10
+    )
+
+
+RECIPES = {"demo": demo, "small": small, "tiny": tiny}

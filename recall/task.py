@@ -1,0 +1,210 @@
+"""Recall as the loop sees it: encoder and matchers, pairs with hard negatives, validation.
+
+Shapes: B pairs of this rank, A pairs of all ranks, S pixels a side, W words of a query, H heads, D dimensions.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pretrain.encoder import PixelEncoder
+from pretrain.pictures import AugmentConfig, augment, embed
+from pretrain.vocabulary import PAD
+from recall.evaluate import Gallery, matching_metrics, scaled_blend, score_all
+from recall.losses import allowed_negatives, margin_loss, sampled_margin_loss, sigmoid_loss
+from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
+from recall.negatives import Negatives
+from stylecast.loop import Task
+from stylecast.world import World, all_gather_with_grad
+
+
+@dataclass(frozen=True)
+class QueryConfig:
+    """How the words of a post become a training query."""
+
+    words: int = 12
+    """Most words of a training query, words."""
+    stress: float = 3.0
+    """How many times likelier a word of title or hashtags is taken than another."""
+    short: float = 0.3
+    """Share of training queries cut to 1-3 words, as people search."""
+
+
+def sample_queries(
+    words_BW: np.ndarray, stressed_BW: np.ndarray, config: QueryConfig, generator: torch.Generator
+) -> np.ndarray:
+    """Take some words of each post, stressed ones first, in text order.
+
+    Args:
+        words_BW: distinct words of the posts, padded.
+        stressed_BW: which stand in title or hashtags.
+        config: how.
+        generator: source of the randomness.
+
+    Returns:
+        int64 B×config.words, padded.
+    """
+    count, width = words_BW.shape
+    # Gumbel noise on log weights draws without replacement (Efraimidis & Spirakis 2006).
+    noise_BW = -np.log(-np.log(torch.rand(count, width, generator=generator, dtype=torch.float64).numpy() + 1e-12))
+    key_BW = np.where(stressed_BW, math.log(config.stress), 0.0) + noise_BW
+    key_BW[words_BW == PAD] = -np.inf
+    kind_B, length_B = torch.rand(2, count, generator=generator).numpy()
+    most_B = np.where(kind_B < config.short, 1 + (length_B * 3).astype(int), config.words)
+    rank_BW = np.argsort(np.argsort(-key_BW, axis=1, kind="stable"), axis=1, kind="stable")
+    kept_BW = (rank_BW < most_B[:, None]) & (words_BW != PAD)
+    # Kept words to the left, in their order.
+    place_BW = np.argsort(~kept_BW, axis=1, kind="stable")[:, : config.words]
+    taken = np.take_along_axis(np.where(kept_BW, words_BW, PAD), place_BW, axis=1)
+    return np.pad(taken, ((0, 0), (0, config.words - taken.shape[1])), constant_values=PAD)
+
+
+@dataclass(frozen=True)
+class PairBatches:
+    """Pictures with queries out of their post's words; each brings a hard negative pair along."""
+
+    images: np.ndarray
+    """uint8 N×S×S×3 of the corpus."""
+    rows: np.ndarray
+    """Rows of the training pictures."""
+    post_N: np.ndarray
+    """Row of the post of each picture."""
+    words_PW: np.ndarray
+    """Distinct words of each post, padded."""
+    stressed_PW: np.ndarray
+    """Which of them stand in title or hashtags."""
+    ids_PK: np.ndarray
+    """Ids of each post by which pairs are told apart: post and text."""
+    family_N: np.ndarray
+    """Near-duplicate group of each picture."""
+    negatives: Negatives
+    """Where the hard negatives come from."""
+    change: AugmentConfig
+    """How pictures are changed."""
+    query: QueryConfig
+    """How queries are made."""
+    mined: bool = True
+    """Whether each pair brings a hard negative pair along."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __post_init__(self) -> None:
+        order = np.argsort(self.post_N[self.rows], kind="stable")
+        object.__setattr__(self, "_by_post", self.rows[order])
+        object.__setattr__(self, "_post_sorted", self.post_N[self.rows][order])
+
+    def _picture_of(self, posts_B: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """A random training picture of each post."""
+        sorted_posts: np.ndarray = self._post_sorted  # type: ignore[attr-defined]
+        first = np.searchsorted(sorted_posts, posts_B, side="left")
+        count = np.searchsorted(sorted_posts, posts_B, side="right") - first
+        draw = torch.rand(len(posts_B), generator=generator, dtype=torch.float64).numpy()
+        rows: np.ndarray = self._by_post[first + (draw * count).astype(np.int64)]  # type: ignore[attr-defined]
+        return rows
+
+    def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+        """B pairs, and where `mined` their B hard negatives after them."""
+        rows = self.rows[index]
+        if self.mined:
+            others = self.negatives.draw(self.post_N[rows], generator)
+            rows = np.concatenate([rows, self._picture_of(others, generator)])
+        posts = self.post_N[rows]
+        query = sample_queries(self.words_PW[posts], self.stressed_PW[posts], self.query, generator)
+        ids = np.column_stack([self.ids_PK[posts], self.family_N[rows]])
+        return {
+            "pictures": torch.from_numpy(augment(self.images, rows, self.change, generator)),
+            "words": torch.from_numpy(query),
+            "ids": torch.from_numpy(ids),
+        }
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the matchers learn from."""
+
+    word_weight: float = 1.0
+    """Weight of the picture-word loss."""
+    sentence_weight: float = 1.0
+    """Weight of the picture-sentence loss."""
+    margin: float = 1.0
+    """By how much the right picture should win in word score."""
+    hardest: int = 8
+    """How many hardest negatives of the batch a pair is told from, pairs."""
+
+
+class RecallTask(Task):
+    """Encoder, text encoder and the two matchers, trained together.
+
+    Args:
+        encoder: of a pretraining.
+        text: words to vectors.
+        config: the losses.
+        mined: whether the second half of a batch holds hard negatives of the first.
+        world: over which negatives are gathered.
+        images: pictures of the corpus, for validation.
+        gallery: held-out queries and pictures.
+        words_QW: words of the held-out queries.
+    """
+
+    def __init__(
+        self, encoder: PixelEncoder, text: TextEncoder, config: LossConfig, mined: bool, world: World,
+        images: np.ndarray, gallery: Gallery, words_QW: np.ndarray,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.encoder, self.text = encoder, text
+        self.log_scale, self.bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
+        self.config, self.mined, self.world = config, mined, world
+        self.images, self.gallery, self.words_QW = images, gallery, words_QW
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weighted losses `words` and `sentences`, each over queries and over pictures as rows."""
+        heads = self.encoder(batch["pictures"])
+        query: Query = self.text(batch["words"])
+        all_heads = all_gather_with_grad(heads, self.world)
+        parts = (all_gather_with_grad(getattr(query, f.name), self.world) for f in dataclasses.fields(Query))
+        all_query = Query(*parts)
+        all_ids = all_gather_with_grad(batch["ids"], self.world)
+        right = torch.arange(len(heads), device=heads.device) + self.world.rank * len(heads)
+        allowed = allowed_negatives(batch["ids"], all_ids)
+        # This rank's queries against all pictures, then its pictures against all queries.
+        word_rows = (word_scores(query, all_heads), word_scores(all_query, heads).T)
+        sentence_rows = (sentence_scores(query, all_heads), sentence_scores(all_query, heads).T)
+
+        words = sum((self._word_loss(rows, right, allowed) for rows in word_rows), heads.new_zeros(()))
+        scale = self.log_scale.exp()
+        costs = [sigmoid_loss(rows, right, allowed, scale, self.bias) for rows in sentence_rows]
+        sentences = torch.stack(costs).mean()
+        return {"words": self.config.word_weight * words, "sentences": self.config.sentence_weight * sentences}
+
+    def _word_loss(self, scores_BA: Tensor, right_B: Tensor, allowed_BA: Tensor) -> Tensor:
+        loss = margin_loss(scores_BA, right_B, allowed_BA, self.config.margin, self.config.hardest)
+        if self.mined:
+            half = len(right_B) // 2
+            wrong_B = torch.cat([right_B[half:], right_B[:half]])
+            loss = loss + sampled_margin_loss(scores_BA, right_B, wrong_B, allowed_BA, self.config.margin)
+        return loss
+
+    def evaluate(self) -> dict[str, float]:
+        """NDCG@5 and recall@10 of word, sentence and their even blend, on held-out queries."""
+        word_QN, sentence_QN = score_gallery(self.encoder, self.text, self.images, self.gallery, self.words_QW)
+        blend = scaled_blend(word_QN, sentence_QN, self.gallery, 0.5)
+        told: dict[str, float] = {}
+        for name, scores in (("word", word_QN), ("sentence", sentence_QN), ("even", blend(word_QN, sentence_QN))):
+            metrics = matching_metrics(scores, self.gallery)
+            told |= {f"{name}_{key}": metrics[key] for key in ("ndcg@5", "recall@10")}
+        return told
+
+
+def score_gallery(
+    encoder: PixelEncoder, text: TextEncoder, images: np.ndarray, gallery: Gallery, words_QW: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embed the pictures of a gallery and score them with all of its queries: word_QN, sentence_QN."""
+    device = text.table_VD.device
+    heads = torch.from_numpy(embed(encoder, images, gallery.rows_N, device)).to(device)
+    text.eval()
+    return score_all(text, words_QW, heads)

@@ -1,0 +1,235 @@
+"""Stage `recall`: matches words and sentences with pictures, then embeds and indexes every picture.
+
+Laptop:   stylecast recall --posts runs/prepare --pretrain runs/pretrain --out runs/recall
+          (30,000 pictures of 64 px, recipe demo: TIME on 2 cores, METRIC)
+Many:     torchrun --nproc-per-node 4 -m recall.train --posts runs/prepare --pretrain runs/pretrain --out runs/recall
+
+Learns from the posts that the pretraining learnt from, and validates on those that it held out.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from data.posts import Posts
+from data.splits import parse_cut_off
+from pretrain.encoder import PixelEncoder, rebuild_encoder
+from pretrain.examples import Division, Words, divide, encode_words
+from pretrain.pictures import AugmentConfig
+from pretrain.task import usable_posts
+from pretrain.train import PretrainConfig, load_pretrained
+from pretrain.vocabulary import Vocabulary
+from pretrain.word_vectors import word_vectors
+from recall.embeddings import Embeddings, text_vectors, write_picture_embeddings
+from recall.evaluate import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
+from recall.index import Index
+from recall.matchers import TextEncoder
+from recall.negatives import Negatives, NegativesConfig
+from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
+from stylecast.__main__ import run_command
+from stylecast.errors import UserError
+from stylecast.loop import LoopConfig, train
+from stylecast.runs import Run, load_config, load_manifest, open_run
+from stylecast.world import World, open_world
+
+log = logging.getLogger(__name__)
+WEIGHTS, BLEND, PICTURES, TEXT = "model.safetensors", "blend.json", "pictures.parquet", "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallSettings:
+    """How pictures and phrases are matched."""
+
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training pictures are changed."""
+    query: QueryConfig = field(default_factory=QueryConfig)
+    """How a post's words become training queries."""
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    """The mixture of hard negatives."""
+    mined: bool = True
+    """Give each pair a hard negative pair; a step then sees twice the batch in pictures."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """What the matchers learn from."""
+    text_width: int = 24
+    """Most words of a post that count, words."""
+    pool: int = 30
+    """Pictures of a validation pool, one of them the query's own, pictures."""
+    valid_queries: int = 2000
+    """Most held-out queries that the final figures rest on; a quarter of them during training."""
+    valid_pictures: int = 4000
+    """Most held-out pictures of the gallery; a quarter of them during training."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=10, min_steps=1000, lr=5e-4))
+    """How to train."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallConfig(RecallSettings):
+    """Train picture-word and picture-sentence matching, embed and index every picture."""
+
+    posts: Path = Path("runs/prepare")
+    """Run folder of `prepare`."""
+    pretrain: Path = Path("runs/pretrain")
+    """Run folder of `pretrain`: its encoder, its words, its cut-off and its split are taken over."""
+    out: Path = Path("runs/recall")
+    """Folder of the result."""
+    force: bool = False
+    """Run even if the result is up to date."""
+
+
+def _pairs(config: RecallConfig, posts: Posts, division: Division, words: Words, size: int) -> PairBatches:
+    usable_P = usable_posts(words.words_PW)
+    rows = division.pictures("train", usable_P)
+    if len(rows) < 2:
+        raise UserError(f"{config.posts}: fewer than two training pictures have a known word; give more posts")
+    candidates = np.unique(division.post_N[rows])
+    ids_PK = np.column_stack([np.arange(len(posts.table)), text_ids(posts.table)])
+    return PairBatches(
+        posts.images, rows, division.post_N, words.words_PW, words.stressed_PW, ids_PK,
+        posts.pictures["family"].to_numpy(np.int64),
+        Negatives(words.words_PW, candidates, size, config.negatives), config.augment, config.query, config.mined,
+    )  # fmt: skip
+
+
+def _held_out(config: RecallConfig, posts: Posts, division: Division, words: Words, seed: int, part: int) -> Gallery:
+    """The validation gallery, or one `part`-th as large for use during training."""
+    return build_gallery(
+        posts.table, division, "valid", usable_posts(words.words_PW), pool=config.pool, seed=seed,
+        queries=config.valid_queries // part, pictures=config.valid_pictures // part,
+    )  # fmt: skip
+
+
+def _recall(config: RecallConfig, world: World, run: Run) -> None:
+    posts = Posts.load(config.posts)
+    before = load_config(config.pretrain, PretrainConfig)
+    pretrained = load_pretrained(config.pretrain)
+    vocabulary = pretrained.vocabulary
+    division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
+
+    words = encode_words(posts.table, vocabulary, config.text_width)
+    pairs = _pairs(config, posts, division, words, len(vocabulary))
+    quick, whole = (_held_out(config, posts, division, words, before.loop.seed, part) for part in (4, 1))
+    if len(quick.posts_Q) < 2:
+        raise UserError(f"{config.posts}: too few held-out posts have pictures and known words; give more posts")
+
+    torch.manual_seed(config.loop.seed)
+    table_VD = pretrained.table_VD
+    if table_VD is None:  # pretrained without tags: start from the company that words keep
+        early_PW = words.words_PW[division.split_P == "train"]
+        dim = pretrained.encoder.config.dim
+        table_VD = torch.from_numpy(word_vectors(early_PW, len(vocabulary), dim, config.loop.seed))
+    text = TextEncoder(table_VD)
+    task = RecallTask(
+        pretrained.encoder, text, config.loss, config.mined, world, posts.images, quick, words.words_PW[quick.posts_Q]
+    )
+    log.info("training on %d pairs, validating on %d queries", len(pairs), len(quick.posts_Q))
+    train(task, pairs, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
+    if not world.is_main:
+        return
+
+    queries_QW = words.words_PW[whole.posts_Q]
+    word_QN, sentence_QN = score_gallery(task.encoder, text, posts.images, whole, queries_QW)
+    blend, ndcg = fit_blend(word_QN, sentence_QN, whole)
+    _tell(run, blend, ndcg, {
+        "word": matching_metrics(word_QN, whole), "sentence": matching_metrics(sentence_QN, whole),
+        "blend": matching_metrics(blend(word_QN, sentence_QN), whole),
+    })  # fmt: skip
+    run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
+
+    _save(run.folder, task, vocabulary, blend)
+    _embed(run.folder, task, posts, words)
+
+
+def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dict[str, float]]) -> None:
+    for name, told in metrics.items():
+        run.metrics |= {f"{name}_{key}": value for key, value in told.items()}
+    # The blend's plain figure was fitted on the very queries that it is told on; the nested one was not.
+    run.metrics |= {"blend_ndcg@5_in_sample": ndcg["in_sample"], "blend_ndcg@5_nested": ndcg["nested"]}
+    del run.metrics["blend_ndcg@5"]
+    run.metrics["word_weight"] = blend.word_weight
+    log.info(
+        "NDCG@5: word %.3f, sentence %.3f, blend %.3f (in-sample %.3f, weight of word %.2f)",
+        metrics["word"]["ndcg@5"], metrics["sentence"]["ndcg@5"], ndcg["nested"], ndcg["in_sample"], blend.word_weight,
+    )  # fmt: skip
+
+
+def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) -> None:
+    weights = {k: v.cpu().contiguous() for k, v in task.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    task.encoder.save(folder)
+    vocabulary.save(folder)
+    (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
+
+
+def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words) -> None:
+    ids = posts.pictures["picture_id"].to_numpy(str)
+    pictures = write_picture_embeddings(task.encoder, posts.images, ids, folder)
+    Index.build(pictures.vectors_ND).save(folder)
+    texts = text_vectors(task.text, words.words_PW)
+    Embeddings(posts.table["post_id"].to_numpy(str), texts).save(folder / TEXT)
+    titles = posts.table.set_index("post_id")["title"]
+    shown = posts.pictures[["picture_id", "post_id", "path"]]
+    shown.assign(title=titles.loc[shown["post_id"]].to_numpy()).to_parquet(folder / PICTURES, index=False)
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """The models of a recall run."""
+
+    encoder: PixelEncoder
+    """Pictures to heads, on the CPU."""
+    text: TextEncoder
+    """Words to vectors, on the CPU."""
+    vocabulary: Vocabulary
+    """The known words."""
+    blend: Blend
+    """How word and sentence scores become one."""
+
+
+def load_recall(folder: Path) -> Recalled:
+    """Read the models of a run folder of `recall`.
+
+    Raises:
+        UserError: the folder is missing, damaged or of another stage.
+    """
+    load_manifest(folder, "recall")
+    weights = load_file(folder / WEIGHTS)
+    parts: dict[str, dict[str, torch.Tensor]] = {"encoder": {}, "text": {}}
+    for key, tensor in weights.items():
+        part, _, name = key.partition(".")
+        if part in parts:
+            parts[part][name] = tensor
+    encoder, text = rebuild_encoder(folder), TextEncoder(parts["text"]["table_VD"])
+    encoder.load_state_dict(parts["encoder"])
+    text.load_state_dict(parts["text"])
+    blend = Blend(**json.loads((folder / BLEND).read_text(encoding="utf-8")))
+    return Recalled(encoder.eval(), text.eval(), Vocabulary.load(folder), blend)
+
+
+def main(config: RecallConfig) -> Path:
+    """Run the stage.
+
+    Returns:
+        The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`, `blend.json`; picture embeddings
+        `ids.parquet`, `vectors.npy`, `heads.npy`; `text/` with sentence vectors of posts; `index.faiss`.
+
+    Raises:
+        UserError: an input is missing, or too few posts have pictures and text.
+    """
+    inputs = {"posts": config.posts, "pretrain": config.pretrain}
+    with (
+        open_world() as world,
+        open_run(config.out, "recall", config, inputs, force=config.force, seed=config.loop.seed, world=world) as run,
+    ):
+        if run is not None:
+            _recall(config, world, run)
+    return config.out
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("recall", sys.argv[1:]))
