@@ -160,7 +160,7 @@ def main(config: RunConfig, nproc: int = 1, verbosity: int = 0) -> str:
     if len(posts.pictures):
         start("pretrain.train", pretrain, _located(PretrainConfig, config.pretrain, posts=out / "prepare",
                                                    out=out / "pretrain", cut_off=cut_off, force=force))  # fmt: skip
-        start("recall.train", recall, _located(RecallConfig, config.recall, posts=out / "prepare", cut_off=cut_off,
+        start("recall.train", recall, _located(RecallConfig, config.recall, posts=out / "prepare",
                                                pretrain=out / "pretrain", out=out / "recall", force=force))  # fmt: skip
     if split is None:
         search = f'; search them: stylecast search {out} "…"' if len(posts.pictures) else ""

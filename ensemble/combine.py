@@ -1,0 +1,179 @@
+"""The ensemble: members and rungs weighted by their errors on validation origins, with conformal intervals.
+
+Shapes: M models, O origins of the split, S styles, N cells, C change classes.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.shares import to_growth
+from rank.backtest import Backtest
+from rank.calibration import Calibration
+from rank.metrics import CLASSES, change_class
+from stylecast.weights import Loss, Weights, nested_cross_validation, search_weights
+
+log = logging.getLogger(__name__)
+
+ENSEMBLE = "ensemble"
+PATIENCE = 12
+"""Validation origins at which the searched weights and the prior count alike."""
+CLOSE = 1.03
+"""The prior is equal weights over the models whose loss is within this of the best."""
+FORECAST_COLUMNS = (
+    "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "growth",
+    "p_down", "p_flat", "p_up",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What was fitted on some origins: the weights, and each model's intervals and class probabilities."""
+
+    models: tuple[str, ...]
+    """The backtest's models, then the ensemble."""
+    weights_M: np.ndarray
+    """Weight of each of the backtest's models."""
+    fitted_on: pd.DatetimeIndex
+    """The origins whose labels were used."""
+    in_sample: float
+    """MAE of the ensemble on these origins."""
+    held_out: float
+    """Its MAE there by nested cross-validation; NaN with a single origin."""
+    calibrations: tuple[Calibration, ...]
+    """For each of `models`."""
+    belief: tuple[float, ...]
+    """For each of `models`: how much its own class probabilities count beside those from its errors."""
+    out_of_fold_OS: np.ndarray
+    """The ensemble's shares on `fitted_on` with weights that did not see the origin; elsewhere its shares."""
+
+
+def shrunk_search(loss: Loss, members: int, origins: int) -> Weights:
+    """Searched weights, drawn to equal weights over the good models while the origins are few."""
+    found = search_weights(loss, members)
+    single_M = np.array([loss(one_M) for one_M in np.eye(members)])
+    good_M = (single_M <= CLOSE * single_M.min()).astype(float)
+    trust = origins / (origins + PATIENCE)
+    weights_M = trust * found.weights_M + (1 - trust) * good_M / good_M.sum()
+    return Weights(weights_M, float(loss(weights_M)))
+
+
+def combine(backtest: Backtest, origins: pd.DatetimeIndex) -> Combined:
+    """Fits weights, intervals and class probabilities on origins whose targets are complete.
+
+    Args:
+        backtest: the forecasts.
+        origins: those to fit on; what is forecast with the result must lie after their targets.
+
+    Raises:
+        ValueError: no cell of these origins has a truth.
+    """
+    origins = pd.DatetimeIndex([origin for origin in origins if backtest.cells(pd.DatetimeIndex([origin])).any()])
+    if len(origins) == 0:
+        raise ValueError("the ensemble needs at least one origin with a complete target")
+    places, models = backtest.places(origins), len(backtest.models)
+    use_OS = backtest.cells(origins)
+
+    def loss_on(index: np.ndarray) -> Loss:
+        chosen = places[index]
+        use = use_OS[chosen]
+        truth_N, share_MN = backtest.truth_OS[chosen][use], backtest.share_MOS[:, chosen][:, use]
+        return lambda weights_M: float(np.abs(truth_N - weights_M @ share_MN).mean())
+
+    folds = min(5, len(origins))
+    nested = nested_cross_validation(
+        loss_on, len(origins), models, folds, lambda loss, members: shrunk_search(loss, members, len(origins))
+    )
+    blend_OS = np.tensordot(nested.weights_M, backtest.share_MOS, axes=1)
+    if len(origins) > 1:
+        parts = np.array_split(np.arange(len(origins)), folds)
+        for part, weights_M in zip(parts, nested.fold_weights_FM, strict=True):
+            blend_OS[places[part]] = np.tensordot(weights_M, backtest.share_MOS[:, places[part]], axes=1)
+    told_MOS = np.concatenate([backtest.share_MOS, blend_OS[None]])
+    half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
+    calibrations = tuple(Calibration.fit(backtest.truth_OS[use_OS], share_OS[use_OS], half_N) for share_OS in told_MOS)
+    own_MOSC = own_classes(backtest, nested.weights_M)
+    belief = tuple(
+        _belief(backtest, calibration, share_OS, own_OSC, use_OS)
+        for calibration, share_OS, own_OSC in zip(calibrations, told_MOS, own_MOSC, strict=True)
+    )
+    return Combined(
+        (*backtest.models, ENSEMBLE), nested.weights_M, origins, nested.in_sample, nested.held_out, calibrations,
+        belief, blend_OS,
+    )  # fmt: skip
+
+
+def own_classes(backtest: Backtest, weights_M: np.ndarray) -> np.ndarray:
+    """Class probabilities that the models tell themselves, the ensemble's last: [M + 1, O, S, C], NaN without.
+
+    The ensemble's is the weighted mean of its members' (of equal weights when those with classes have none).
+    """
+    has_M = np.isfinite(backtest.classes_MOSC).all(axis=(1, 2, 3))
+    blend_OSC = np.full(backtest.classes_MOSC.shape[1:], np.nan)
+    if has_M.any():
+        part_M = weights_M[has_M] if weights_M[has_M].sum() > 0 else np.ones(int(has_M.sum()))
+        blend_OSC = np.tensordot(part_M / part_M.sum(), backtest.classes_MOSC[has_M], axes=1)
+    return np.concatenate([backtest.classes_MOSC, blend_OSC[None]])
+
+
+def _belief(
+    backtest: Backtest, calibration: Calibration, share_OS: np.ndarray, own_OSC: np.ndarray, use_OS: np.ndarray
+) -> float:
+    """Which part of its own class probabilities gives a model the least log loss."""
+    own_NC = own_OSC[use_OS]
+    if not np.isfinite(own_NC).all():
+        return 0.0
+    from_errors_NC = _from_errors(backtest, calibration, share_OS, use_OS)
+    label_N = change_class(backtest.growth_OS[use_OS], backtest.thresholds)
+    rows = np.arange(len(label_N))
+    parts = np.linspace(0.0, 1.0, 11)
+    losses = [
+        -np.log(np.maximum((part * own_NC + (1 - part) * from_errors_NC)[rows, label_N], 1e-9)).mean() for part in parts
+    ]
+    return float(parts[int(np.argmin(losses))])
+
+
+def _from_errors(backtest: Backtest, calibration: Calibration, share_OS: np.ndarray, use_OS: np.ndarray) -> np.ndarray:
+    half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
+    return calibration.classes(share_OS[use_OS], backtest.reference_OS[use_OS], half_N, backtest.thresholds)
+
+
+def forecast_frame(
+    backtest: Backtest, combined: Combined, origins: pd.DatetimeIndex, level: float = 0.8
+) -> pd.DataFrame:
+    """The noun `Forecast` for these origins: a row for every style seen, origin and model.
+
+    Args:
+        backtest: the forecasts.
+        combined: fitted on labels that were known by these origins.
+        origins: of the backtest's split.
+        level: part of the truths that an interval shall hold.
+    """
+    use_OS = np.asarray(backtest.split.all.isin(origins))[:, None] & backtest.seen_OS
+    row_N, column_N = np.nonzero(use_OS)
+    half_N, reference_N = backtest.half_O[row_N], backtest.reference_OS[use_OS]
+    every, styles = backtest.split.all, np.array(backtest.panel.styles, dtype=object)
+    periods = [backtest.target.period(origin) for origin in every]
+    starts, ends = (pd.DatetimeIndex([period[side] for period in periods]) for side in (0, 1))
+    own_MOSC = own_classes(backtest, combined.weights_M)
+    blend_OS = np.tensordot(combined.weights_M, backtest.share_MOS, axes=1)
+    parts = []
+    for number, model in enumerate(combined.models):
+        share_OS = blend_OS if model == ENSEMBLE else backtest.share_MOS[number]
+        share_N = np.clip(share_OS[use_OS], 0.0, 1.0)
+        calibration, belief = combined.calibrations[number], combined.belief[number]
+        lower_N, upper_N = calibration.interval(share_N, half_N, level)
+        classes_NC = _from_errors(backtest, calibration, share_OS, use_OS)
+        if belief > 0:
+            classes_NC = belief * own_MOSC[number][use_OS] + (1 - belief) * classes_NC
+        classes_NC = classes_NC / classes_NC.sum(axis=1, keepdims=True)
+        columns = {
+            "style": styles[column_N], "origin": every[row_N], "target_start": starts[row_N],
+            "target_end": ends[row_N], "model": model, "share": share_N, "lower": lower_N, "upper": upper_N,
+            "growth": to_growth(share_N, reference_N, half_N),
+            **{f"p_{name}": classes_NC[:, place] for place, name in enumerate(CLASSES)},
+        }  # fmt: skip
+        parts.append(pd.DataFrame(columns)[list(FORECAST_COLUMNS)])
+    return pd.concat(parts, ignore_index=True)

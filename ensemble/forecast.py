@@ -1,0 +1,179 @@
+"""Commands `forecast` and `backtest`: a ready panel in, forecasts out. People who have counts need no pictures.
+
+Laptop:   stylecast forecast PANEL.csv --out FORECAST.csv
+          stylecast backtest PANEL.csv --out runs/backtest --test-origins 12
+A panel of 36 months and 100 styles takes about half a minute on two cores without the fusion-LSTM.
+"""
+
+import logging
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import tyro
+
+from data.panel import Panel
+from data.windows import Split, Target, split_origins
+from ensemble.combine import Combined, combine, forecast_frame
+from ensemble.score import score, table_text
+from rank.backtest import Backtest, run_backtest
+from rank.boost import BoostConfig
+from rank.fusion_config import FusionConfig, demo
+from rank.train import MEMBERS, build_members
+from stylecast.errors import UserError
+from stylecast.world import open_world
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanelSettings:
+    """How a panel is read and forecast."""
+
+    style_column: str = "style"
+    """Column with the style id."""
+    time_column: str = ""
+    """Column with the date; by default `date` or `time`."""
+    target: str = "calendar-month:2"
+    """What is asked for: calendar-month:K (the whole month K months after the origin's) or days:A-B."""
+    validation_origins: int = 0
+    """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
+    members: tuple[str, ...] = MEMBERS
+    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm (on numbers alone; the slowest)."""
+    interval: float = 0.8
+    """Part of the truths that an interval shall hold."""
+    boost: BoostConfig = field(default_factory=BoostConfig)
+    """LightGBM."""
+    fusion: FusionConfig = field(default_factory=demo)
+    """Fusion-LSTM, by default the short training of the recipe demo: numbers alone do not need the long one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastConfig(PanelSettings):
+    """Forecast the styles of a ready panel from its last complete period."""
+
+    panel: tyro.conf.Positional[Path]
+    """Table `style,date,count,total` (daily, weekly or monthly; further numbers are used), or of posts with a
+    style and a time; .csv, .tsv or .parquet."""
+    out: Path = Path("forecast.csv")
+    """File to write: style, origin, target_start, target_end, model, share, lower, upper, growth, p_down, p_flat,
+    p_up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestConfig(PanelSettings):
+    """Forecast the past of a ready panel from rolling origins, and tell how good that was."""
+
+    panel: tyro.conf.Positional[Path]
+    """Table as for `stylecast forecast`."""
+    out: Path = Path("runs/backtest")
+    """Folder for forecast.csv (test origins), metrics.csv, next.csv (the period to come) and table.txt."""
+    test_origins: int | None = None
+    """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a backtest of a panel came to."""
+
+    backtest: Backtest
+    """Point forecasts of all models."""
+    combined: Combined
+    """Weights and intervals, fitted on validation."""
+    forecast: pd.DataFrame
+    """All models at the test origins."""
+    metrics: pd.DataFrame
+    """A row for each split and model."""
+    following: pd.DataFrame
+    """All models at the latest origin; weights and intervals fitted on validation and test."""
+    table: str
+    """The table as text."""
+
+
+def judge(backtest: Backtest, level: float = 0.8) -> Outcome:
+    """From point forecasts to the ensemble, intervals, metrics and the forecast of what is to come.
+
+    The test rows use weights and intervals of the validation origins only; the latest origin, those of both.
+    """
+    split = backtest.split
+    combined = combine(backtest, split.validation)
+    forecast = forecast_frame(backtest, combined, split.test, level)
+    metrics = score(backtest, combined, forecast)
+    both = combine(backtest, pd.DatetimeIndex([*split.validation, *split.test])) if len(split.test) else combined
+    following = forecast_frame(backtest, both, pd.DatetimeIndex([split.latest]), level)
+    return Outcome(backtest, combined, forecast, metrics, following, table_text(backtest, combined, metrics))
+
+
+def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> tuple[Panel, Target, Split]:
+    if not 0 < settings.interval < 1:
+        raise UserError(f"--interval {settings.interval} is no part; give one between 0 and 1, such as 0.8")
+    target = Target.parse(settings.target)
+    panel = Panel.read(path, settings.style_column, settings.time_column or None)
+    split = split_origins(panel, target, test_origins, settings.validation_origins or None)
+    return panel, target, split
+
+
+def _run(settings: PanelSettings, path: Path, test_origins: int | None) -> Outcome:
+    panel, target, split = _prepare(settings, path, test_origins)
+    with open_world() as world, tempfile.TemporaryDirectory() as folder:
+        members = build_members(settings.members, settings.boost, settings.fusion, Path(folder), world)
+        return judge(run_backtest(panel, target, split, members), settings.interval)
+
+
+def forecast_main(config: ForecastConfig) -> str:
+    """Writes the forecast of the next target, made from the last complete period.
+
+    Returns:
+        What is to be printed: how the models did on the validation origins, and where the file lies.
+
+    Raises:
+        UserError: the panel cannot be read or its history is too short.
+    """
+    outcome = _run(config, config.panel, 0)
+    write_csv(outcome.following, config.out)
+    return f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out}"
+
+
+def backtest_main(config: BacktestConfig) -> str:
+    """Writes forecast.csv, metrics.csv, next.csv and table.txt to a folder.
+
+    Returns:
+        The table, to be printed.
+
+    Raises:
+        UserError: the panel cannot be read or its history is too short.
+    """
+    outcome = _run(config, config.panel, config.test_origins)
+    if config.out.is_file():
+        raise UserError(f"--out {config.out} is a file; name a folder")
+    write_csv(outcome.forecast, config.out / "forecast.csv")
+    write_csv(outcome.metrics, config.out / "metrics.csv")
+    write_csv(outcome.following, config.out / "next.csv")
+    _replace(config.out / "table.txt", outcome.table + "\n")
+    return f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out / 'next.csv'}"
+
+
+def _told(following: pd.DataFrame) -> str:
+    row = following.iloc[0]
+    return f"{row['target_start'].date()} to {row['target_end'].date()} from {row['origin'].date()}"
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Writes a table beside its place and renames it, so that there is never half a file.
+
+    Raises:
+        UserError: the place cannot be written to.
+    """
+    _replace(path, frame.to_csv(index=False, date_format="%Y-%m-%d"))
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise UserError(f"--out {path}: cannot be written ({error.strerror}); name another place") from error

@@ -1,0 +1,124 @@
+"""The rolling-origin backtest: every rung and member forecasts every origin of the split.
+
+Shapes: M models, O origins of the split, S styles, C change classes.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.panel import Panel
+from data.shares import reference_shares, target_shares, to_growth, to_share
+from data.windows import Split, Target
+from rank.ladder import ladder_shares
+from rank.member import Answer, Member, Question
+from rank.metrics import CLASSES
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Point forecasts of all models beside the truth, where it is known."""
+
+    panel: Panel
+    """The counts."""
+    target: Target
+    """What was asked for."""
+    split: Split
+    """The origins; axis O is `split.all`."""
+    models: tuple[str, ...]
+    """Rungs first, then members."""
+    rungs: tuple[str, ...]
+    """The simple rules among the models."""
+    share_MOS: np.ndarray
+    """Forecast shares, within [0, 1]; 0 for a style not seen by the origin."""
+    classes_MOSC: np.ndarray
+    """Class probabilities of members that tell them; NaN otherwise."""
+    seen_OS: np.ndarray
+    """Whether a style had a post by the origin: no other is forecast or scored."""
+    truth_OS: np.ndarray
+    """True shares; NaN where the target is not complete."""
+    reference_OS: np.ndarray
+    """Shares that growth is told against."""
+    half_O: np.ndarray
+    """Half a post of the reference as a share."""
+    thresholds: tuple[float, float]
+    """Growth below the first is down, above the second up: terciles of the training labels."""
+    last_error: float
+    """Mean absolute error of the last value on training origins: the scale of MASE."""
+
+    @property
+    def growth_OS(self) -> np.ndarray:
+        """True growth."""
+        return to_growth(self.truth_OS, self.reference_OS, self.half_O[:, None])
+
+    def places(self, origins: pd.DatetimeIndex) -> np.ndarray:
+        """Where origins stand on axis O."""
+        return self.split.all.get_indexer(origins)
+
+    def cells(self, origins: pd.DatetimeIndex) -> np.ndarray:
+        """Cells of these origins that are forecast and whose truth is known, [O, S] bool."""
+        chosen_O = np.asarray(self.split.all.isin(origins))
+        return chosen_O[:, None] & self.seen_OS & np.isfinite(self.truth_OS)
+
+
+def run_backtest(panel: Panel, target: Target, split: Split, members: Sequence[Member]) -> Backtest:
+    """Asks every rung and member; what is said for an origin depends on nothing after it.
+
+    Where the styles divide the feed among them, the shares that a model tells for an origin are made to sum to one.
+
+    Raises:
+        ValueError: two members have one name.
+    """
+    origins = split.all
+    ladder = ladder_shares(panel, target, origins)
+    rungs = tuple(dict.fromkeys(ladder["model"]))
+    models = (*rungs, *(member.name for member in members))
+    if len(set(models)) < len(models):
+        raise ValueError(f"two models of one name among {', '.join(models)}")
+    question = Question(panel, target, split)
+    reference_OS, half_O = reference_shares(panel, target, origins)
+    shape = (len(origins), len(panel.styles))
+    share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)
+    place = {model: number for number, model in enumerate(models)}
+    share_MOS[
+        ladder["model"].map(place), origins.get_indexer(pd.Index(ladder["origin"])), panel_rows(panel, ladder["style"])
+    ] = ladder["share"]
+    for member in members:
+        answer = _checked(member.answer(question), member.name, shape)
+        share_MOS[place[member.name]] = to_share(answer.growth_OS, reference_OS, half_O[:, None])
+        if answer.classes_OSC is not None:
+            classes_MOSC[place[member.name]] = answer.classes_OSC
+    seen_OS = np.array([panel.count_ST[:, : panel.index(origin) + 1].any(axis=1) for origin in origins])
+    share_MOS = np.where(seen_OS, share_MOS, 0.0)
+    for number, origin in enumerate(origins):
+        if panel.until(origin).partition:
+            total_M1 = share_MOS[:, number].sum(axis=1, keepdims=True)
+            share_MOS[:, number] /= np.where(total_M1 > 0, total_M1, 1.0)
+    return Backtest(
+        panel, target, split, models, rungs, share_MOS, classes_MOSC, seen_OS,
+        target_shares(panel, target, origins), reference_OS, half_O, question.thresholds, _last_error(question),
+    )  # fmt: skip
+
+
+def panel_rows(panel: Panel, styles: pd.Series) -> np.ndarray:
+    """Where styles stand in a panel."""
+    return pd.Index(list(panel.styles)).get_indexer(pd.Index(styles))
+
+
+def _checked(answer: Answer, name: str, shape: tuple[int, int]) -> Answer:
+    if answer.growth_OS.shape != shape or not np.isfinite(answer.growth_OS).all():
+        raise ValueError(f"member `{name}` did not give a finite growth for every origin and style")
+    return answer
+
+
+def _last_error(question: Question) -> float:
+    """Mean error of the reference share on the training origins, by labels known at the first validation origin."""
+    table = question.table
+    train_O = np.asarray(table.origins.isin(question.split.train))
+    use_OS = table.rows_known_by(question.split.validation[0]) & train_O[:, None]
+    return float(np.abs(table.truth_OS - table.reference_OS)[use_OS].mean()) if use_OS.any() else float("nan")

@@ -1,0 +1,110 @@
+"""Features of a style at an origin, declared as data: a name, what it says, and the function that computes it.
+
+All are scale-free: logs of ratios against the reference share, ranks, and counts only as sampling noise. None sees
+anything after the origin (`rank.look`). Shapes: S styles.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from data.windows import DAY
+from rank.feature import Feature, log_reference
+from rank.history_features import SEASON_FEATURES, SHARE_FEATURES
+from rank.look import Look
+
+POSTS = 3.0
+"""A style's mean per post is drawn to the feed's as if by so many posts."""
+
+
+def outlook_growth(name: str) -> Callable[[Look], np.ndarray]:
+    """Growth that a Gaussian process expects."""
+    return lambda look: look.outlooks[name].mean_S - log_reference(look)
+
+
+def outlook_now(name: str) -> Callable[[Look], np.ndarray]:
+    """Smoothed share at the origin against the reference."""
+    return lambda look: look.outlooks[name].now_S - log_reference(look)
+
+
+def outlook_season(name: str) -> Callable[[Look], np.ndarray]:
+    """Growth due to the season."""
+    return lambda look: look.outlooks[name].season_S
+
+
+def outlook_sd(name: str) -> Callable[[Look], np.ndarray]:
+    """Standard deviation of the growth."""
+    return lambda look: look.outlooks[name].sd_S
+
+
+def post_level(look: Look, number: str, start: pd.Timestamp, end: pd.Timestamp) -> np.ndarray:
+    """What a style's posts carry on average in a window against the feed's, in logs, [S].
+
+    NaN for all when the window is not in the history.
+    """
+    if not look.held((start, end)):
+        return np.full(len(look.reference_S), np.nan)
+    sum_S, count_S = look.sums.number(number, start, end), look.sums.count(start, end)
+    mean = float(sum_S.sum() / max(count_S.sum(), 1e-9))
+    if number.endswith("_log"):
+        return (sum_S - count_S * mean) / (count_S + POSTS)
+    return np.log((sum_S + POSTS * mean + 1e-9) / ((count_S + POSTS) * mean + 1e-9))
+
+
+def level(number: str, days: int) -> Callable[[Look], np.ndarray]:
+    """Level of the last days."""
+    return lambda look: post_level(look, number, look.origin - (days - 1) * DAY, look.origin)
+
+
+def level_change(number: str, days: int, before: int) -> Callable[[Look], np.ndarray]:
+    """Level of the last days against that of so many days before them."""
+
+    def function(look: Look) -> np.ndarray:
+        middle = look.origin - days * DAY
+        start = max(middle - (before - 1) * DAY, look.sums.first)
+        return post_level(look, number, middle + DAY, look.origin) - post_level(look, number, start, middle)
+
+    return function
+
+
+def number_features(number: str) -> tuple[Feature, ...]:
+    """Features of one further number of the panel, such as likes."""
+    name = number.removesuffix("_log")
+    return (
+        Feature(f"{number}_14d", f"{name} per post in the last 2 weeks against the feed's", level(number, 14)),
+        Feature(f"{number}_28d", f"{name} per post in the last 4 weeks against the feed's", level(number, 28)),
+        *(
+            Feature(f"{number}_change_{weeks}w", f"its change against the {weeks} weeks before", change)
+            for weeks, change in ((w, level_change(number, 28, 7 * w)) for w in (4, 8, 12))
+        ),
+        Feature(f"{number}_own", "its change against the 48 weeks before", level_change(number, 28, 336)),
+    )
+
+
+PROCESSES = {"plain": "default parameters", "fitted": "parameters fitted", "steady": "fitted without smooth trends"}
+"""The Gaussian processes (`rank.gaussian`) whose word is a feature."""
+PROCESS_FEATURES: tuple[Feature, ...] = tuple(
+    feature
+    for name, kind in PROCESSES.items()
+    for feature in (
+        Feature(f"{name}_growth", f"growth expected by a Gaussian process, {kind}", outlook_growth(name)),
+        Feature(f"{name}_season", f"part of it due to the season, {kind}", outlook_season(name)),
+        Feature(f"{name}_now", f"its smoothed share now against the reference, {kind}", outlook_now(name)),
+        Feature(f"{name}_sd", f"its standard deviation, {kind}", outlook_sd(name)),
+    )
+)
+
+
+def declared_features(numbers: tuple[str, ...] = ()) -> tuple[Feature, ...]:
+    """All features of a panel with these further numbers.
+
+    Where a number has a `NAME_log` beside it, that one is used: a mean of logs is not moved by a single famous post.
+    """
+    used = [name for name in sorted(numbers) if f"{name}_log" not in numbers]
+    return (
+        *SHARE_FEATURES,
+        *SEASON_FEATURES,
+        *PROCESS_FEATURES,
+        *(feature for name in used for feature in number_features(name)),
+    )

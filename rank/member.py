@@ -1,0 +1,78 @@
+"""What a member is asked and what it answers. Shapes: O origins of the split, S styles, C change classes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from data.panel import Panel
+from data.windows import Split, Target
+from rank.metrics import CLASSES, change_thresholds
+from rank.table import Table, build_table
+
+
+@dataclass(frozen=True)
+class Question:
+    """A panel, a target and the origins; members that need the table of features share one."""
+
+    panel: Panel
+    """The counts; who answers for an origin looks at `panel.until(origin)`, or at the table's rows."""
+    target: Target
+    """What is asked for."""
+    split: Split
+    """The origins: an answer is needed for each of `split.all`."""
+
+    @cached_property
+    def table(self) -> Table:
+        """Features and labels of all origins."""
+        return build_table(self.panel, self.target, self.split)
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Where the origins of the split stand in the table, [O]."""
+        return [self.table.place(origin) for origin in self.split.all]
+
+    @cached_property
+    def thresholds(self) -> tuple[float, float]:
+        """The terciles of change on the training origins: what is called down, flat and up throughout."""
+        table = self.table
+        train_O = np.asarray(table.origins.isin(self.split.train))
+        return change_thresholds(table.growth_OS[table.rows_known_by(self.split.validation[0]) & train_O[:, None]])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a member says for each origin of the split and each style; rows of styles not seen yet are not read."""
+
+    growth_OS: np.ndarray
+    """Growth of the target against the reference, in log share."""
+    classes_OSC: np.ndarray | None
+    """Probabilities of down, flat and up by `Question.thresholds`, or None where the member has no own."""
+
+
+class Member(Protocol):
+    """A forecaster that can stand in a backtest."""
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+
+    def answer(self, question: Question) -> Answer:
+        """Forecasts every origin of the split; nothing after an origin may touch what is said for it."""
+
+
+def from_frame(frame: pd.DataFrame, question: Question) -> Answer:
+    """An answer from a frame `origin, style, growth` and, if it has them, `p_down, p_flat, p_up`."""
+    origins, styles = question.split.all, pd.Index(list(question.panel.styles))
+    row_N, column_N = origins.get_indexer(pd.Index(frame["origin"])), styles.get_indexer(pd.Index(frame["style"]))
+    use_N = (row_N >= 0) & (column_N >= 0)
+    growth_OS = np.zeros((len(origins), len(styles)))
+    growth_OS[row_N[use_N], column_N[use_N]] = frame["growth"].to_numpy()[use_N]
+    names = [f"p_{name}" for name in CLASSES]
+    if not set(names) <= set(frame.columns):
+        return Answer(growth_OS, None)
+    classes_OSC = np.full((*growth_OS.shape, len(CLASSES)), 1 / len(CLASSES))
+    classes_OSC[row_N[use_N], column_N[use_N]] = frame[names].to_numpy()[use_N]
+    return Answer(growth_OS, classes_OSC)

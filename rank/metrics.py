@@ -1,0 +1,110 @@
+"""How good a forecast is: of shares, of growth, of classes, of intervals. Plain functions of arrays.
+
+Shapes: N cells (style and origin), C classes. NaN in an input is the caller's fault, except where told.
+"""
+
+import numpy as np
+from scipy.stats import rankdata
+
+CLASSES = ("down", "flat", "up")
+"""Change classes, in order; a class is its place in this tuple."""
+
+
+def mae(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
+    """Mean absolute error."""
+    return float(np.abs(truth_N - predicted_N).mean())
+
+
+def rmse(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
+    """Root of the mean squared error."""
+    return float(np.sqrt(((truth_N - predicted_N) ** 2).mean()))
+
+
+def wape(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
+    """Sum of absolute errors as a part of the sum of the truth; NaN when the truth is all zero."""
+    total = np.abs(truth_N).sum()
+    return float(np.abs(truth_N - predicted_N).sum() / total) if total > 0 else float("nan")
+
+
+def mase(truth_N: np.ndarray, predicted_N: np.ndarray, scale: float) -> float:
+    """Absolute error against `scale`, the mean error of the last value on training origins.
+
+    Hyndman & Koehler, "Another look at measures of forecast accuracy" (2006). NaN when the scale is 0.
+    """
+    return mae(truth_N, predicted_N) / scale if scale > 0 else float("nan")
+
+
+def pinball(truth_N: np.ndarray, quantile_N: np.ndarray, level: float) -> float:
+    """Mean pinball loss of a quantile forecast; `level` in (0, 1)."""
+    miss_N = truth_N - quantile_N
+    return float(np.maximum(level * miss_N, (level - 1) * miss_N).mean())
+
+
+def coverage(truth_N: np.ndarray, lower_N: np.ndarray, upper_N: np.ndarray) -> float:
+    """Part of the truths that lie within the interval, its ends included."""
+    slack = 1e-12  # a share that is exactly an end must not fall out by rounding
+    return float(((truth_N >= lower_N - slack) & (truth_N <= upper_N + slack)).mean())
+
+
+def width(lower_N: np.ndarray, upper_N: np.ndarray) -> float:
+    """Mean width of the interval."""
+    return float((upper_N - lower_N).mean())
+
+
+def spearman(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
+    """Rank correlation, ties at their mean rank; 0 when either side is constant: no order was told."""
+    if len(truth_N) < 2:
+        return 0.0
+    first_N, second_N = rankdata(truth_N), rankdata(predicted_N)
+    first_N, second_N = first_N - first_N.mean(), second_N - second_N.mean()
+    power = float(np.sqrt((first_N**2).sum() * (second_N**2).sum()))
+    return float((first_N * second_N).sum()) / power if power > 0 else 0.0
+
+
+def ndcg(gain_N: np.ndarray, score_N: np.ndarray, k: int = 10) -> float:
+    """NDCG@k with linear gains (Järvelin & Kekäläinen, 2002); ties of the score share their mean gain.
+
+    A negative gain counts as 0. NaN when no gain is above 0. Sharing the gain makes the order of rows irrelevant.
+    """
+    gain_N = np.maximum(gain_N, 0.0)
+    discount_K = 1 / np.log2(np.arange(min(k, len(gain_N))) + 2)
+    ideal = float(np.sort(gain_N)[::-1][:k] @ discount_K)
+    if ideal <= 0:
+        return float("nan")
+    _, group_N = np.unique(-score_N, return_inverse=True)
+    mean_G = np.bincount(group_N, gain_N) / np.bincount(group_N)
+    return float(mean_G[np.sort(group_N)][:k] @ discount_K) / ideal
+
+
+def accuracy(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
+    """Part of the cells whose class is right."""
+    return float((truth_N == predicted_N).mean())
+
+
+def macro_f1(truth_N: np.ndarray, predicted_N: np.ndarray, classes: int = len(CLASSES)) -> float:
+    """Mean F1 over the classes that occur in truth or prediction."""
+    scores = []
+    for label in range(classes):
+        hit = int(((truth_N == label) & (predicted_N == label)).sum())
+        said, is_so = int((predicted_N == label).sum()), int((truth_N == label).sum())
+        if said + is_so > 0:
+            scores.append(2 * hit / (said + is_so))
+    return float(np.mean(scores)) if scores else float("nan")
+
+
+def change_thresholds(growth_N: np.ndarray) -> tuple[float, float]:
+    """The terciles of change: below the first is down, above the second up. (0, 0) without any growth.
+
+    Args:
+        growth_N: growth on training origins; NaN is left out.
+    """
+    growth_N = growth_N[np.isfinite(growth_N)]
+    if len(growth_N) == 0:
+        return 0.0, 0.0
+    low, high = np.quantile(growth_N, [1 / 3, 2 / 3])
+    return float(low), float(high)
+
+
+def change_class(growth_N: np.ndarray, thresholds: tuple[float, float]) -> np.ndarray:
+    """0 down, 1 flat, 2 up."""
+    return (growth_N >= thresholds[0]).astype(int) + (growth_N > thresholds[1]).astype(int)

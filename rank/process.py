@@ -1,0 +1,52 @@
+"""The member that needs no training but that of a few numbers: Gaussian processes, mixed by what they were worth.
+
+Shapes: S styles, N rows, G processes.
+"""
+
+import numpy as np
+
+from rank.features import PROCESSES
+from rank.member import Answer, Question
+from rank.table import Table
+
+PRIOR = 0.9
+"""Sum of the weights that the mix is drawn to: a little less than all of the growth that the processes expect."""
+PULL = 10.0
+"""How hard, as if by so much squared growth of earlier labels."""
+WEIGHT_POWER = 0.5
+"""A row weighs as its reference share to this power: errors of large styles cost more, small ones are noisy."""
+
+
+class GaussianProcessMember:
+    """Growth as a mix of three Gaussian processes; the mix is a ridge regression on the labels known so far."""
+
+    name = "gaussian-process"
+
+    def answer(self, question: Question) -> Answer:
+        """Mixes anew at each origin."""
+        table = question.table
+        growth = [columns(table, place) @ mix(table, place) for place in question.places]
+        return Answer(np.array(growth), None)
+
+
+def columns(table: Table, place: int | np.ndarray) -> np.ndarray:
+    """Growth that each process expects, the last axis G."""
+    return table.values_OSK[place][..., [table.column(f"{name}_growth") for name in PROCESSES]].astype(float)
+
+
+def mix(table: Table, place: int) -> np.ndarray:
+    """Weights of the processes at an origin, [G], from rows whose label is known by then."""
+    use_OS = table.rows_known_by(table.origins[place])
+    prior_G = np.full(len(PROCESSES), PRIOR / len(PROCESSES))
+    expected_NG, growth_N = columns(table, np.arange(len(table.origins)))[use_OS], table.growth_OS[use_OS]
+    weight_N = row_weights(table, use_OS)
+    gram_GG = expected_NG.T @ (expected_NG * weight_N[:, None]) + PULL * np.eye(len(PROCESSES))
+    rest_N = growth_N - expected_NG @ prior_G
+    return prior_G + np.linalg.solve(gram_GG, expected_NG.T @ (weight_N * rest_N))
+
+
+def row_weights(table: Table, use_OS: np.ndarray) -> np.ndarray:
+    """Weights of the rows, [N], their mean 1."""
+    size_OS = (table.reference_OS + table.half_O[:, None]) ** WEIGHT_POWER
+    weight_N = size_OS[use_OS]
+    return weight_N / weight_N.mean() if len(weight_N) else weight_N

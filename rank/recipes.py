@@ -1,0 +1,24 @@
+"""Complete configs of `rank`."""
+
+from collections.abc import Callable
+
+from rank import fusion_config
+from rank.train import RankConfig
+
+
+def demo() -> RankConfig:
+    """For `make demo`: about a minute on 2 cores."""
+    return RankConfig(fusion=fusion_config.demo())
+
+
+def five_days() -> RankConfig:
+    """5 days of history, days 10 to 15 ahead."""
+    return RankConfig(target="days:10-15", fusion=fusion_config.five_days())
+
+
+def tiny() -> RankConfig:
+    """For tests: seconds, not quality."""
+    return RankConfig(fusion=fusion_config.tiny())
+
+
+RECIPES: dict[str, Callable[[], RankConfig]] = {"demo": demo, "5-day": five_days, "tiny": tiny}

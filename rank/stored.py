@@ -1,0 +1,61 @@
+"""A backtest on disk: arrays as safetensors, names and origins as JSON; the panel stays with the styles.
+
+Shapes: those of `rank.backtest.Backtest`.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save_file
+
+from data.panel import Panel
+from data.windows import Split, Target
+from rank.backtest import Backtest
+from stylecast.errors import UserError
+
+ARRAYS, ABOUT = "backtest.safetensors", "backtest.json"
+FIELDS = ("share_MOS", "classes_MOSC", "seen_OS", "truth_OS", "reference_OS", "half_O")
+
+
+def _days(index: pd.DatetimeIndex) -> list[str]:
+    return [str(day.date()) for day in index]
+
+
+def save_backtest(backtest: Backtest, folder: Path) -> None:
+    """Write a backtest's numbers into a folder; its panel is not written again."""
+    save_file({name: np.ascontiguousarray(getattr(backtest, name)) for name in FIELDS}, folder / ARRAYS)
+    split = backtest.split
+    about = {
+        "target": str(backtest.target), "models": backtest.models, "rungs": backtest.rungs,
+        "styles": backtest.panel.styles, "thresholds": backtest.thresholds, "last_error": backtest.last_error,
+        "train": _days(split.train), "validation": _days(split.validation), "test": _days(split.test),
+        "latest": str(split.latest.date()),
+    }  # fmt: skip
+    (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_backtest(folder: Path, panel: Panel) -> Backtest:
+    """Read what `save_backtest` wrote.
+
+    Args:
+        folder: a run folder of `rank`.
+        panel: the panel that it was made from.
+
+    Raises:
+        UserError: the panel has other styles.
+    """
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    if tuple(about["styles"]) != panel.styles:
+        raise UserError(
+            f"{folder}: was made from other styles than those given; name the `styles` run of that rank run"
+        )
+    parts = {name: pd.DatetimeIndex(about[name]) for name in ("train", "validation", "test")}
+    split = Split(**parts, latest=pd.Timestamp(about["latest"]))
+    low, high = about["thresholds"]
+    return Backtest(
+        panel=panel, target=Target.parse(about["target"]), split=split, models=tuple(about["models"]),
+        rungs=tuple(about["rungs"]), thresholds=(low, high), last_error=about["last_error"],
+        **load_file(folder / ARRAYS),
+    )  # fmt: skip

@@ -1,0 +1,162 @@
+"""Stage `rank`: the forecasters learn from the panel and the posts, and forecast every origin of the split.
+
+Laptop:   stylecast rank --styles runs/styles --posts runs/prepare --recall runs/recall --out runs/rank
+          (24 styles, 36 months, recipe demo: about a minute on 2 cores)
+Many:     torchrun --nproc-per-node 4 -m rank.train --styles runs/styles --posts runs/prepare --out runs/rank
+"""
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.panel import Panel
+from data.posts import COUNT_COLUMNS, Posts
+from data.windows import Target, split_origins
+from rank.backtest import run_backtest
+from rank.bags import Bags, Vectors
+from rank.boost import BoostConfig, BoostMember
+from rank.fusion_config import FusionConfig
+from rank.fusion_member import FusionMember
+from rank.member import Member
+from rank.process import GaussianProcessMember
+from rank.stored import save_backtest
+from recall.text_vectors import TextVectors
+from stylecast.__main__ import run_command
+from stylecast.errors import UserError
+from stylecast.runs import load_manifest, open_run
+from stylecast.world import World, open_world
+
+log = logging.getLogger(__name__)
+
+MEMBERS = ("gaussian-process", "lightgbm", "fusion-lstm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankSettings:
+    """How shares are forecast."""
+
+    target: str = "calendar-month:2"
+    """What is asked for: calendar-month:K (the whole month K months after the origin's) or days:A-B."""
+    test_origins: int | None = None
+    """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
+    validation_origins: int | None = None
+    """Origins that weights and intervals are fitted on; by default a third of the rest, at most 12."""
+    members: tuple[str, ...] = MEMBERS
+    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm."""
+    boost: BoostConfig = field(default_factory=BoostConfig)
+    """LightGBM."""
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    """Fusion-LSTM."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankConfig(RankSettings):
+    """Train the forecasters and let them forecast the past from rolling origins, and what is to come."""
+
+    styles: Path = Path("runs/styles")
+    """Run folder of `styles`."""
+    posts: Path = Path("runs/prepare")
+    """Run folder of `prepare`."""
+    recall: Path | None = None
+    """Run folder of `recall`: vectors of pictures and texts; without it the fusion-LSTM reads the texts alone."""
+    out: Path = Path("runs/rank")
+    """Folder of the result."""
+    force: bool = False
+    """Run even if the result is up to date."""
+
+
+def build_members(
+    names: tuple[str, ...],
+    boost: BoostConfig,
+    fusion: FusionConfig,
+    folder: Path,
+    world: World,
+    bags: Bags | None = None,
+) -> list[Member]:
+    """The members by name.
+
+    Args:
+        names: of `MEMBERS`.
+        boost: settings of LightGBM.
+        fusion: settings of the fusion-LSTM.
+        folder: where the fusion-LSTM keeps its checkpoints.
+        world: the processes.
+        bags: pictures and texts of the posts; None for numbers alone.
+
+    Raises:
+        UserError: a name is unknown or stands twice.
+    """
+    made: dict[str, Member] = {
+        "gaussian-process": GaussianProcessMember(),
+        "lightgbm": BoostMember(boost),
+        "fusion-lstm": FusionMember(world, folder, fusion, bags),
+    }
+    for name in names:
+        if name not in made:
+            raise UserError(f"--members {name}: unknown; there are: {', '.join(MEMBERS)}")
+    if len(set(names)) < len(names):
+        raise UserError(f"--members {' '.join(names)}: one stands twice; name each once")
+    return [made[name] for name in names]
+
+
+def _vectors(folder: Path) -> Vectors:
+    return pd.read_parquet(folder / "ids.parquet")["id"].to_numpy(), np.load(folder / "vectors.npy", mmap_mode="r")
+
+
+def read_bags(config: RankConfig, panel: Panel) -> Bags:
+    """The posts of each style and day with their vectors: of `recall`, or of the texts alone."""
+    posts = Posts.load(config.posts)
+    items = pd.read_parquet(config.styles / "assignments.parquet")
+    items = items[~items["emerging"]]
+    counts = [name for name in COUNT_COLUMNS if name in posts.table]
+    items = items.join(posts.table.set_index("post_id")[counts], on="post_id")
+    if config.recall is None:
+        model = TextVectors.load(config.styles / "text")
+        texts = posts.table["post_id"].to_numpy(), model.transform(posts.table["words"].tolist())
+        return Bags.build(items, panel.styles, panel.days, None, texts)
+    load_manifest(config.recall, "recall")
+    items = items.rename(columns={"id": "picture_id"})
+    return Bags.build(items, panel.styles, panel.days, _vectors(config.recall), _vectors(config.recall / "text"))
+
+
+def main(config: RankConfig) -> Path:
+    """Run the stage.
+
+    Returns:
+        The run folder: the forecasts of every rung and member, and the fusion-LSTM of the latest origin.
+
+    Raises:
+        UserError: an input is missing, or the history is too short.
+    """
+    inputs = {"styles": config.styles, "posts": config.posts}
+    inputs |= {"recall": config.recall} if config.recall else {}
+    with (
+        open_world() as world,
+        open_run(config.out, "rank", config, inputs, force=config.force, seed=config.boost.seed, world=world) as run,
+    ):
+        if run is None:
+            return config.out
+        load_manifest(config.styles, "styles")
+        panel = Panel.read(config.styles / "panel.parquet", granularity="day")
+        target = Target.parse(config.target)
+        split = split_origins(panel, target, config.test_origins, config.validation_origins)
+        log.info(
+            "%d training, %d validation, %d test origins; the latest is %s",
+            len(split.train), len(split.validation), len(split.test), split.latest.date(),
+        )  # fmt: skip
+        bags = read_bags(config, panel) if "fusion-lstm" in config.members else None
+        folder = run.folder / "fusion-lstm"
+        members = build_members(config.members, config.boost, config.fusion, folder, world, bags)
+        backtest = run_backtest(panel, target, split, members)
+        if world.is_main:
+            save_backtest(backtest, run.folder)
+            run.metrics |= {"test_origins": len(split.test), "latest": str(split.latest.date())}
+    return config.out
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("rank", sys.argv[1:]))

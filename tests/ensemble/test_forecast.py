@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.panel import Panel
+from data.windows import Target, origin_days
+from ensemble.combine import FORECAST_COLUMNS
+from ensemble.forecast import BacktestConfig, ForecastConfig, backtest_main, forecast_main
+from rank.boost import BoostConfig
+from rank.fusion_config import tiny
+from stylecast.errors import UserError
+from tests.rank.world import make_panel
+
+QUICK = BoostConfig(rounds=5, threads=1, refit_every=3)
+FAST = ("gaussian-process", "lightgbm")
+
+
+def write_panel(folder: Path, kind: str, days: int = 750, per_day: int = 40, gaps: bool = True) -> Path:
+    """A panel file with late births, a dead style, ids like 007, gaps and a BOM."""
+    frame = make_panel(days, 6, per_day).to_frame().drop(columns="share")
+    frame["style"] = frame["style"].map(
+        {f"款式{n:02d}": name for n, name in enumerate(["007", "7", "NA", "大衣", "死", "生"])}
+    )
+    if kind == "week":
+        frame["date"] -= pd.to_timedelta(frame["date"].dt.dayofweek, unit="D")
+    if kind == "month":
+        frame["date"] = frame["date"].dt.to_period("M").dt.start_time
+    frame = frame.groupby(["style", "date"], as_index=False).sum()
+    frame["total"] = frame.groupby("date")["count"].transform("sum")
+    if gaps:
+        frame = frame[frame["count"] > 0]
+    if kind == "day" and gaps:
+        frame = frame[~frame["date"].between("2021-06-05", "2021-06-20")]
+    frame.to_csv(folder / "panel.csv", index=False, encoding="utf-8-sig")
+    return folder / "panel.csv"
+
+
+def sound(frame: pd.DataFrame) -> None:
+    assert tuple(frame.columns) == FORECAST_COLUMNS
+    assert set(frame["style"]) <= {"007", "7", "NA", "大衣", "死", "生"}
+    numbers = frame[["share", "lower", "upper", "growth", "p_down", "p_flat", "p_up"]].to_numpy()
+    assert np.isfinite(numbers).all()
+    assert ((frame["lower"] >= 0) & (frame["lower"] <= frame["share"]) & (frame["share"] <= frame["upper"])).all()
+    assert (frame["upper"] <= 1).all()
+    assert frame[["p_down", "p_flat", "p_up"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(frame)))
+    assert not frame.duplicated(["style", "origin", "model"]).any()
+
+
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"style": str}, keep_default_na=False, parse_dates=["origin"])
+
+
+@pytest.mark.parametrize("kind", ["day", "week", "month"])
+def test_backtest_of_a_panel_file(tmp_path: Path, kind: str) -> None:
+    path = write_panel(tmp_path, kind)
+    out = tmp_path / "out"
+    said = backtest_main(BacktestConfig(panel=path, out=out, test_origins=5, boost=QUICK, members=FAST))
+    forecast, following, metrics = read(out / "forecast.csv"), read(out / "next.csv"), pd.read_csv(out / "metrics.csv")
+    sound(forecast)
+    sound(following)
+    assert forecast["origin"].nunique() == 5
+    assert following["origin"].nunique() == 1
+    panel = Panel.read(path)
+    assert following["origin"][0] == origin_days(panel, Target.parse("calendar-month:2"))[-1]
+    assert {"last", "theta", "seasonal-naive", "lightgbm", "ensemble"} <= set(forecast["model"])
+    assert (
+        forecast.groupby(["origin"])
+        .size()
+        .eq(forecast["model"].nunique() * forecast.groupby("origin")["style"].nunique())
+        .all()
+    )
+    assert set(metrics["split"]) == {"validation", "test"}
+    assert set(metrics["model"]) == set(forecast["model"])
+    assert "ensemble" in said
+    assert (out / "table.txt").read_text(encoding="utf-8").strip() in said
+    assert sorted(file.name for file in out.iterdir()) == ["forecast.csv", "metrics.csv", "next.csv", "table.txt"]
+
+
+def test_forecast_of_a_panel_file_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    path = write_panel(tmp_path, "day", 500)
+    forecast_main(ForecastConfig(panel=path, out=tmp_path / "a.csv", boost=QUICK, members=FAST))
+    pd.read_csv(path, dtype=str, keep_default_na=False).sample(frac=1, random_state=0).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    forecast_main(ForecastConfig(panel=tmp_path / "p.csv", out=tmp_path / "b.csv", boost=QUICK, members=FAST))
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    frame = read(tmp_path / "a.csv")
+    sound(frame)
+    assert (frame["target_start"] == "2022-06-01").all()  # day 500 is 15 May 2022; April is the last whole month
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("per_day", [1, 30_000])
+def test_tiny_and_huge_feeds(tmp_path: Path, per_day: int) -> None:
+    path = write_panel(tmp_path, "day", 420, per_day)
+    forecast_main(ForecastConfig(panel=path, out=tmp_path / "a.csv", boost=QUICK, members=FAST))
+    sound(read(tmp_path / "a.csv"))
+
+
+def test_the_shortest_history_that_will_do_and_a_shorter_one(tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    enough = write_panel(tmp_path, "day", 151)
+    forecast_main(ForecastConfig(panel=enough, out=out, boost=QUICK, members=FAST))
+    sound(read(out))
+    less = write_panel(tmp_path, "day", 120)
+    with pytest.raises(UserError, match="5 whole months are needed"):
+        forecast_main(ForecastConfig(panel=less, out=out, boost=QUICK, members=FAST))
+    with pytest.raises(UserError, match="18 whole months are needed"):
+        backtest_main(BacktestConfig(panel=write_panel(tmp_path, "day", 400), out=tmp_path, test_origins=12))
+
+
+def test_days_ahead(tmp_path: Path) -> None:
+    path, out = write_panel(tmp_path, "day", 300), tmp_path / "out"
+    backtest_main(BacktestConfig(panel=path, out=out, target="days:10-15", test_origins=4, boost=QUICK, members=FAST))
+    sound(read(out / "forecast.csv"))
+
+
+def test_items_of_several_styles_are_left_free(tmp_path: Path) -> None:
+    frame = make_panel(500, 4).to_frame()[["style", "date", "count"]]
+    frame["total"] = frame.groupby("date")["count"].transform("sum").clip(lower=1) * 0.8
+    frame["count"] = frame[["count", "total"]].min(axis=1)
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    forecast_main(ForecastConfig(panel=tmp_path / "p.csv", out=tmp_path / "a.csv", boost=QUICK, members=FAST))
+    said = pd.read_csv(tmp_path / "a.csv")
+    assert (said[said["model"] == "last"]["share"].sum()) > 1.1
+
+
+def test_wrong_flags(tmp_path: Path) -> None:
+    path = write_panel(tmp_path, "day", 300)
+    with pytest.raises(UserError, match="--target"):
+        forecast_main(ForecastConfig(panel=path, target="next month"))
+    with pytest.raises(UserError, match="--interval"):
+        forecast_main(ForecastConfig(panel=path, interval=80))
+    with pytest.raises(UserError, match="--members prophet: unknown"):
+        forecast_main(ForecastConfig(panel=path, members=("prophet",)))
+    with pytest.raises(UserError, match="twice"):
+        forecast_main(ForecastConfig(panel=path, members=("lightgbm", "lightgbm")))
+    with pytest.raises(UserError, match="--out"):
+        backtest_main(BacktestConfig(panel=path, out=path, boost=QUICK, members=FAST, test_origins=1))
+
+
+@pytest.mark.parametrize("kind", ["day", "month"])
+def test_the_fusion_lstm_is_a_member(tmp_path: Path, kind: str) -> None:
+    path = write_panel(tmp_path, kind, 400)
+    forecast_main(ForecastConfig(panel=path, out=tmp_path / "a.csv", members=("fusion-lstm",), fusion=tiny()))
+    said = read(tmp_path / "a.csv")
+    sound(said)
+    assert {"fusion-lstm", "ensemble", "last"} <= set(said["model"])
