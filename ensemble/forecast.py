@@ -8,7 +8,7 @@ A panel of 36 months and 100 styles takes about half a minute on two cores witho
 import logging
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +26,12 @@ from stylecast.errors import UserError
 from stylecast.world import open_world
 
 log = logging.getLogger(__name__)
+
+
+def short_fusion() -> FusionConfig:
+    """The recipe demo with one network and fewer steps."""
+    recipe = demo()
+    return replace(recipe, members=1, loop=replace(recipe.loop, epochs=8, min_steps=60, max_steps=150, patience=3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +52,8 @@ class PanelSettings:
     """Part of the truths that an interval shall hold."""
     boost: BoostConfig = field(default_factory=BoostConfig)
     """LightGBM."""
-    fusion: FusionConfig = field(default_factory=demo)
-    """Fusion-LSTM, by default the short training of the recipe demo: numbers alone do not need the long one."""
+    fusion: FusionConfig = field(default_factory=short_fusion)
+    """Fusion-LSTM: by default one network, trained briefly, which is what numbers alone need."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,9 @@ class CaptionLoss(nn.Module):
         super().__init__()
         dim = table_VD.shape[1]
         self.table_VD = nn.Parameter(torch.from_numpy(table_VD.copy()))
-        self.bias_V = nn.Parameter(torch.from_numpy(rates_V).log())
+        bias_V = torch.from_numpy(rates_V).log()
+        bias_V[END] = 0.0  # every caption ends, whatever its words
+        self.bias_V = nn.Parameter(bias_V)
         self.seed = nn.Linear(dim, dim)
         self.decoder = nn.GRU(dim, dim, batch_first=True)
         self.out = nn.Linear(dim, dim)

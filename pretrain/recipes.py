@@ -7,12 +7,12 @@ from stylecast.loop import LoopConfig
 
 def demo() -> PretrainConfig:
     """The sample world within a minute."""
-    return PretrainConfig(loop=LoopConfig(epochs=5, min_steps=500, batch_size=256, lr=2e-3))
+    return PretrainConfig(loop=LoopConfig(epochs=2, min_steps=900, batch_size=64, lr=1e-3))
 
 
 def small() -> PretrainConfig:
     """The default: more passes."""
-    return PretrainConfig(loop=LoopConfig(epochs=20, min_steps=1500, batch_size=256, lr=2e-3))
+    return PretrainConfig(loop=LoopConfig(epochs=10, min_steps=2000, batch_size=64, lr=1e-3))
 
 
 def tiny() -> PretrainConfig:

@@ -60,7 +60,7 @@ class PretrainSettings:
     """The decoder knows this many of the most frequent words, words."""
     valid_pictures: int = 2000
     """Most held-out pictures that a validation looks at."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=20, min_steps=1500))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=10, min_steps=2000, batch_size=64, lr=1e-3))
     """How to train."""
 
 

@@ -52,6 +52,8 @@ def word_vectors(words_PW: np.ndarray, size: int, dim: int, seed: int) -> np.nda
         left, values, _ = svds(matrix_VV, k=rank, v0=start, solver="arpack")
         # A singular vector's sign is arbitrary; fixing it makes the same corpus give the same vectors.
         left *= np.where(left[np.abs(left).argmax(axis=0), np.arange(rank)] < 0, -1.0, 1.0)
-        scaled = left[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0.0))
+        # Directions that carry nothing are whatever the solver's rounding made of them.
+        values[values < 1e-6 * values.max()] = 0.0
+        scaled = left[:, ::-1] * np.sqrt(values[::-1])
         vectors_VD[:, :rank] += scaled / max(1e-12, np.sqrt((scaled[FIRST_WORD:] ** 2).sum(axis=1).mean()))
     return vectors_VD.astype(np.float32)

@@ -10,6 +10,7 @@ import torch
 
 from pretrain.vocabulary import PAD
 from pretrain.word_vectors import presence
+from stylecast.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Negatives:
         candidates: rows of the posts that may be drawn.
         size: of the vocabulary.
         config: the mixture.
+
+    Raises:
+        UserError: a negative share, or none that is positive.
     """
 
     def __init__(self, words_PW: np.ndarray, candidates: np.ndarray, size: int, config: NegativesConfig) -> None:
@@ -42,8 +46,10 @@ class Negatives:
         index = presence(words_PW[self.candidates], size).tocsc()
         self.posts, self.starts_V = self.candidates[index.indices], index.indptr.astype(np.int64)
         self.count_V = np.diff(self.starts_V)
-        self.mixture = np.cumsum([config.shared_word, config.last_word, config.random])
-        self.mixture /= self.mixture[-1]
+        shares = np.array([config.shared_word, config.last_word, config.random], dtype=np.float64)
+        if (shares < 0).any() or not shares.any():
+            raise UserError(f"--negatives: the shares {shares.tolist()} must not be negative, and one must be positive")
+        self.mixture = np.cumsum(shares / shares.sum())
 
     def draw(self, posts_B: np.ndarray, generator: torch.Generator) -> np.ndarray:
         """One negative for each post, by the mixture; now and then it is the post itself, which losses mask.

@@ -6,12 +6,12 @@ from stylecast.loop import LoopConfig
 
 def demo() -> RecallConfig:
     """The sample world within a minute."""
-    return RecallConfig(loop=LoopConfig(epochs=2, min_steps=400, batch_size=128, lr=1e-3))
+    return RecallConfig(loop=LoopConfig(epochs=1, min_steps=500, batch_size=64, lr=1e-3))
 
 
 def small() -> RecallConfig:
     """The default: more passes."""
-    return RecallConfig(loop=LoopConfig(epochs=10, min_steps=1000, batch_size=128, lr=1e-3))
+    return RecallConfig(loop=LoopConfig(epochs=5, min_steps=1500, batch_size=64, lr=1e-3))
 
 
 def tiny() -> RecallConfig:

@@ -41,7 +41,7 @@ class SearchConfig:
     """What to look for, such as "红色 水果"."""
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
     """How many pictures."""
-    sheet: Path = Path("search.png")
+    out: Path = Path("search.png")
     """Where the contact sheet goes (PNG)."""
     posts: Path | None = None
     """Run folder of `prepare`, for the pictures; by default the one that the recall run was made from."""
@@ -166,5 +166,5 @@ def main(config: SearchConfig) -> str:
     folder = recall_folder(config.run)
     found = Searcher.load(folder).search(config.phrase, config.k)
     posts = Posts.load(_posts_of(folder, config.posts))
-    contact_sheet(found, posts.images, config.sheet, config.phrase)
-    return f"{_as_text(found)}\n{config.sheet}"
+    contact_sheet(found, posts.images, config.out, config.phrase)
+    return f"{_as_text(found)}\n{config.out}"

@@ -64,7 +64,7 @@ class RecallSettings:
     """Most held-out queries that the final figures rest on; a quarter of them during training."""
     valid_pictures: int = 4000
     """Most held-out pictures of the gallery; a quarter of them during training."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=10, min_steps=1000, lr=5e-4))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=5, min_steps=1500, batch_size=64, lr=1e-3))
     """How to train."""
 
 

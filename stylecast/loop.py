@@ -7,6 +7,7 @@ batch; their sum is minimised. Randomness is a function of (seed, step, rank), s
 killed and started again from its checkpoint takes exactly the steps that it would have taken.
 """
 
+import gc
 import json
 import logging
 import math
@@ -272,6 +273,9 @@ class _Trainer:
         if self.best_weights:
             self.task.load_state_dict(self.best_weights)
         self.task.eval()
+        # A DistributedDataParallel that outlives its process group may hang in its destructor.
+        self.model = self.task
+        gc.collect()
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

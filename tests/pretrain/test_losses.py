@@ -65,11 +65,11 @@ def test_caption_tokens() -> None:
 
 
 def test_caption_loss_by_hand() -> None:
-    rates = np.array([0.1, 0.1, 0.2, 0.3, 0.3], np.float32)
+    rates = np.array([0.1, 0.1, 0.2, 0.4, 0.4], np.float32)
     loss = CaptionLoss(np.zeros((5, 2), np.float32), rates)
-    # With zero vectors only the bias speaks: probabilities are the rates, which sum to one.
+    # With zero vectors only the bias speaks: the rates, but 1 for the end mark, scaled to sum to one.
     tokens = torch.tensor([[3, END, PAD], [END, PAD, PAD]])
-    expected = ((-math.log(0.3) - math.log(0.2)) / 2 - math.log(0.2)) / 2
+    expected = ((-math.log(0.2) - math.log(0.5)) / 2 - math.log(0.5)) / 2
     assert loss(torch.randn(2, 2), tokens).item() == pytest.approx(expected, rel=1e-5)
 
 

@@ -23,7 +23,7 @@ def test_tags_and_captions_are_learnt(pretrain_run: Path) -> None:
     metrics = json.loads((pretrain_run / "manifest.json").read_text())["metrics"]
     # Colour and shape are in the picture, the six other words are not: chance is near 0.3.
     assert metrics["tag_map"] > 0.45
-    assert metrics["caption_perplexity"] < 11  # the number of words
+    assert metrics["caption_perplexity"] < 9  # of eleven words and the end mark
 
 
 def test_run_folder_alone_rebuilds_the_encoder(pretrain_run: Path, posts_run: Path) -> None:

@@ -117,6 +117,14 @@ def test_sets_match_the_slow_way(cells: list[tuple[int, int]], days: int) -> Non
         assert found == [n for n, (s, day) in enumerate(cells) if s == style and end - days < day <= end]
 
 
+def test_a_cut_holds_what_was_there_by_then() -> None:
+    cut = Bags.build(_items(ROWS), STYLES, DAYS, PICTURES, TEXTS).cut(2)
+    early = Bags.build(_items(ROWS), STYLES, DAYS[:2], PICTURES, TEXTS)
+    assert cut.days.equals(early.days)
+    for name in ("offset_C", "priority_N", "engagement_N", "picture_N", "text_N"):
+        assert np.array_equal(getattr(cut, name), getattr(early, name)), name
+
+
 def test_unknown_engagement_is_not_zero() -> None:
     items = _items(ROWS).assign(collects=[np.nan, 4.0, np.nan, np.nan, 1.0, 1.0])
     items.loc[3, "likes"] = np.nan

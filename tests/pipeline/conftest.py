@@ -1,0 +1,17 @@
+"""A tiny world, run once a test session through every stage."""
+
+from pathlib import Path
+
+import pytest
+
+from data.sample import SampleConfig
+from data.sample import main as sample
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """700 posts of six styles over two years."""
+    config = SampleConfig(
+        out=tmp_path_factory.mktemp("world") / "world", posts=700, styles=6, days=730, workers=1, picture_size=48
+    )
+    return sample(config)

@@ -1,0 +1,142 @@
+"""The whole way: a feed in, a leaderboard out; skipped when up to date; the future touches nothing before it."""
+
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensemble.pipeline import RunConfig, main
+from ensemble.recipes import tiny
+from pretrain.vocabulary import Vocabulary
+from rank.ladder import RUNGS
+from recall.cluster import ClusterConfig
+from stylecast.runs import load_manifest
+
+STAGES = ("prepare", "pretrain", "recall", "styles", "rank", "ensemble", "leaderboard")
+
+
+def config_for(posts: Path, out: Path) -> RunConfig:
+    config = tiny()
+    read = replace(config.prepare, picture_size=32, workers=1)
+    found = replace(config.styles, cluster=ClusterConfig(k=5, pca=8, umap=2, neighbours=10, max_fit=400))
+    ranked = replace(config.rank, test_origins=4, validation_origins=4)
+    return replace(config, posts=posts, out=out, prepare=read, styles=found, rank=ranked)
+
+
+@pytest.fixture(scope="session")
+def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, str]:
+    config = config_for(world / "posts.csv", tmp_path_factory.mktemp("runs") / "run")
+    return config, main(config)
+
+
+def test_every_stage_leaves_a_whole_run(finished: tuple[RunConfig, str]) -> None:
+    config, _ = finished
+    for stage in STAGES:
+        manifest = load_manifest(config.out / stage, stage)
+        assert manifest["wall_seconds"] > 0
+    assert not list(config.out.glob(".*partial"))
+
+
+def test_the_answer_is_told(finished: tuple[RunConfig, str]) -> None:
+    config, told = finished
+    for model in (*RUNGS, "lightgbm", "fusion-lstm", "ensemble"):
+        assert model in told
+    assert str(config.out / "leaderboard" / "index.html") in told
+    board = pd.read_csv(config.out / "leaderboard" / "leaderboard.csv")
+    styles = pd.read_parquet(config.out / "styles" / "styles.parquet")
+    assert set(board["style"]) <= set(styles["style"])
+    assert board["share_predicted"].between(0, 1).all()
+    assert "<table" in (config.out / "leaderboard" / "index.html").read_text(encoding="utf-8")
+
+
+def test_forecasts_are_shares(finished: tuple[RunConfig, str]) -> None:
+    forecast = pd.read_parquet(finished[0].out / "ensemble" / "forecast.parquet")
+    assert np.isfinite(forecast[["share", "lower", "upper", "growth"]]).all(axis=None)
+    assert (forecast["lower"] <= forecast["share"]).all()
+    assert (forecast["share"] <= forecast["upper"]).all()
+    sums = forecast[forecast["model"] == "ensemble"].groupby("origin")["share"].sum()
+    np.testing.assert_allclose(sums, 1.0, atol=1e-6)
+    np.testing.assert_allclose(forecast[["p_down", "p_flat", "p_up"]].sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_run_again_nothing_is_done_again(finished: tuple[RunConfig, str], caplog: pytest.LogCaptureFixture) -> None:
+    config, told = finished
+    written = {s: (config.out / s / "manifest.json").stat().st_mtime_ns for s in STAGES}
+    with caplog.at_level("INFO"):
+        assert main(config) == told
+    assert {s: (config.out / s / "manifest.json").stat().st_mtime_ns for s in STAGES} == written
+    assert caplog.text.count("up to date, skipped") == len(STAGES)
+
+
+def moved_future(posts: Path, out: Path, day: str) -> Path:
+    """The same feed, with everything after a day told by other people: other words, pictures and numbers."""
+    with open(posts, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    late = [r for r in rows if r["time"][:10] > day and len(r["time"]) > 9]
+    columns = ["title", "content", "tags", "images", "likes", "collects"]
+    shifted = late[len(late) // 3 :] + late[: len(late) // 3]
+    values = [{c: r[c] for c in columns} for r in shifted]
+    for row, value in zip(late, values, strict=True):
+        row |= value
+    with open(out, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return out
+
+
+def test_the_future_changes_no_prediction_before_it(finished: tuple[RunConfig, str], world: Path) -> None:
+    config, _ = finished
+    before = pd.read_parquet(config.out / "ensemble" / "forecast.parquet")
+    origins = sorted(before["origin"].unique())
+    day = origins[1]  # the second test origin: encoders, styles and two forecasts must not see what follows
+    table = moved_future(world / "posts.csv", world / "moved.csv", str(day.date()))
+    moved = replace(config, posts=table, out=config.out.parent / "moved")
+    main(moved)
+    after = pd.read_parquet(moved.out / "ensemble" / "forecast.parquet")
+    keys = ["model", "origin", "style"]
+    one, two = (f[f["origin"] <= day].sort_values(keys).reset_index(drop=True) for f in (before, after))
+    assert len(one) > 20
+    pd.testing.assert_frame_equal(one, two, rtol=1e-9, atol=1e-12)
+    # The test can fail: what comes after the move is different.
+    late = [f[f["origin"] > day].sort_values(keys)["share"].to_numpy() for f in (before, after)]
+    assert len(late[0]) != len(late[1]) or not np.allclose(*late)
+    for stage, name in (("recall", "model.safetensors"), ("styles", "clusters.safetensors")):
+        files = [load_manifest(run / stage, stage)["files"][name] for run in (config.out, moved.out)]
+        assert files[0] == files[1]
+
+
+def test_pictures_without_dates_end_at_the_search(world: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(world / "posts.csv", dtype=str, keep_default_na=False).head(250)
+    table.drop(columns=["time"]).to_csv(world / "undated.csv", index=False)
+    command = [sys.executable, "-m", "stylecast"]
+    run = [*command, "run", str(world / "undated.csv"), "--recipe", "tiny", "--out", str(tmp_path / "run")]
+    done = subprocess.run([*run, "--prepare.picture-size", "32", "-q"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "styles over time need `time`" in done.stdout
+    sheet = tmp_path / "sheet.png"
+    word = next(w for w in Vocabulary.load(tmp_path / "run" / "recall").words[3:] if not w.isascii())
+    search = [*command, "search", str(tmp_path / "run"), word, "-k", "5", "--out", str(sheet)]
+    found = subprocess.run(search, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert sheet.stat().st_size > 1000
+    assert sum("images/" in line for line in found.stdout.splitlines()) == 5
+    unknown = subprocess.run([*search[:4], "火箭发动机"], capture_output=True, text=True)
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("stylecast: error:")
+    assert unknown.stderr.count("\n") == 1
+
+
+def test_texts_without_pictures_have_styles(world: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(world / "posts.csv", dtype=str, keep_default_na=False).drop(columns=["images"])
+    table.to_csv(tmp_path / "texts.csv", index=False)
+    told = main(config_for(tmp_path / "texts.csv", tmp_path / "run"))
+    assert "ensemble" in told
+    assert not (tmp_path / "run" / "recall").exists()
+    page = (tmp_path / "run" / "leaderboard" / "index.html").read_text(encoding="utf-8")
+    assert "<img" not in page
