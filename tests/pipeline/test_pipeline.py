@@ -126,7 +126,7 @@ def test_pictures_without_dates_end_at_the_search(world: Path, tmp_path: Path) -
     assert found.returncode == 0, found.stderr
     assert sheet.stat().st_size > 1000
     assert sum("images/" in line for line in found.stdout.splitlines()) == 5
-    unknown = subprocess.run([*search[:4], "火箭发动机"], capture_output=True, text=True)
+    unknown = subprocess.run([*search[:5], "火箭发动机"], capture_output=True, text=True)
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("stylecast: error:")
     assert unknown.stderr.count("\n") == 1
