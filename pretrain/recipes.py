@@ -7,7 +7,7 @@ from stylecast.loop import LoopConfig
 
 def demo() -> PretrainConfig:
     """The sample world within a minute."""
-    return PretrainConfig(loop=LoopConfig(epochs=2, min_steps=900, batch_size=64, lr=1e-3))
+    return PretrainConfig(loop=LoopConfig(epochs=2, min_steps=850, batch_size=64, lr=1e-3))
 
 
 def small() -> PretrainConfig:

@@ -8,7 +8,7 @@ from rank.train import RankConfig
 
 def demo() -> RankConfig:
     """For `make demo`: about a minute on 2 cores."""
-    return RankConfig(test_origins=6, validation_origins=6, fusion=fusion_config.demo())
+    return RankConfig(fusion=fusion_config.demo())
 
 
 def five_days() -> RankConfig:

@@ -6,7 +6,7 @@ from stylecast.loop import LoopConfig
 
 def demo() -> RecallConfig:
     """The sample world within a minute."""
-    return RecallConfig(loop=LoopConfig(epochs=1, min_steps=500, batch_size=64, lr=1e-3))
+    return RecallConfig(loop=LoopConfig(epochs=1, min_steps=450, batch_size=64, lr=1e-3))
 
 
 def small() -> RecallConfig:

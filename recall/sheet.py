@@ -65,4 +65,4 @@ def contact_sheet(found: pd.DataFrame, images: np.ndarray, path: Path, phrase: s
         try:
             figure.savefig(path, format="png")
         except OSError as error:
-            raise UserError(f"--sheet {path}: cannot be written ({error.strerror}); choose another place") from error
+            raise UserError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from error
