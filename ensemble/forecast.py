@@ -20,7 +20,7 @@ from ensemble.combine import Combined, combine, forecast_frame
 from ensemble.score import score, table_text
 from rank.backtest import Backtest, run_backtest
 from rank.boost import BoostConfig
-from rank.fusion_config import FusionConfig, demo
+from rank.fusion_config import FusionConfig, quarter
 from rank.train import MEMBERS, build_members
 from stylecast.errors import UserError
 from stylecast.world import open_world
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 
 def short_fusion() -> FusionConfig:
-    """The recipe demo with one network and fewer steps."""
-    recipe = demo()
+    """The recipe `quarter` with one network and fewer steps."""
+    recipe = quarter()
     return replace(recipe, members=1, loop=replace(recipe.loop, epochs=8, min_steps=60, max_steps=150, patience=3))
 
 

@@ -19,7 +19,7 @@ from data.windows import Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags, Vectors
 from rank.boost import BoostConfig, BoostMember
-from rank.fusion_config import FusionConfig
+from rank.fusion_config import FusionConfig, quarter
 from rank.fusion_member import FusionMember
 from rank.member import Member
 from rank.process import GaussianProcessMember
@@ -49,8 +49,8 @@ class RankSettings:
     """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm."""
     boost: BoostConfig = field(default_factory=BoostConfig)
     """LightGBM."""
-    fusion: FusionConfig = field(default_factory=FusionConfig)
-    """Fusion-LSTM."""
+    fusion: FusionConfig = field(default_factory=quarter)
+    """Fusion-LSTM: by default 13 weeks, week by week, trained briefly; `--recipe 60-day` and `5-day` go by days."""
 
 
 @dataclass(frozen=True, kw_only=True)
