@@ -1,4 +1,4 @@
-"""Complete configs of `pretrain`; each says how long it takes on one core (more threads help little), and what it reaches."""
+"""Complete configs of `pretrain`; each says how long it takes on one core, and what it reaches."""
 
 from pretrain.encoder import EncoderConfig
 from pretrain.train import PretrainConfig

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pretrain.vocabulary import PAD
+
 
 def allowed_negatives(ids_BK: Tensor, ids_AK: Tensor) -> Tensor:
     """Which columns may count as wrong for a row: those that share no id with it.
@@ -21,6 +23,29 @@ def allowed_negatives(ids_BK: Tensor, ids_AK: Tensor) -> Tensor:
         bool B×A; false for the row's own pair, the same post, the same text and near-duplicate pictures.
     """
     return (ids_BK[:, None, :] != ids_AK[None, :, :]).all(dim=-1)
+
+
+def holds_all(words_BK: Tensor, queries_AK: Tensor, size: int) -> Tensor:
+    """Whether the post of each row holds every word of each column's query.
+
+    A picture of a post that says all that a query says is no wrong answer to it, whoever the query was made
+    from: with queries of one or two words, most of the batch's fruit would else be pushed away from "fruit".
+
+    Args:
+        words_BK: distinct words of the rows' posts, padded with 0.
+        queries_AK: distinct words of the columns' queries, padded with 0.
+        size: of the vocabulary.
+
+    Returns:
+        bool B×A; false for a query without words.
+    """
+    ones = torch.ones((), device=words_BK.device)
+    present_BV = ones.new_zeros(len(words_BK), size).scatter_(1, words_BK, 1.0)
+    asked_AV = ones.new_zeros(len(queries_AK), size).scatter_(1, queries_AK, 1.0)
+    asked_AV[:, PAD] = 0.0
+    asked_A = asked_AV.sum(dim=1)
+    with torch.autocast(words_BK.device.type, enabled=False):  # counts must be exact
+        return (present_BV @ asked_AV.T == asked_A) & (asked_A > 0)
 
 
 def margin_loss(scores_BA: Tensor, right_B: Tensor, allowed_BA: Tensor, margin: float, hardest: int) -> Tensor:

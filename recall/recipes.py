@@ -1,4 +1,4 @@
-"""Complete configs of `recall`; each says how long it takes on one core (more threads help little), and what it reaches."""
+"""Complete configs of `recall`; each says how long it takes on one core, and what it reaches."""
 
 from recall.train import RecallConfig
 from stylecast.loop import LoopConfig

@@ -15,7 +15,7 @@ from pretrain.encoder import PixelEncoder
 from pretrain.pictures import AugmentConfig, augment, embed
 from pretrain.vocabulary import PAD
 from recall.evaluate import Gallery, matching_metrics, scaled_blend, score_all
-from recall.losses import allowed_negatives, margin_loss, sampled_margin_loss, sigmoid_loss
+from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
 from recall.negatives import Negatives
 from stylecast.loop import Task
@@ -120,6 +120,7 @@ class PairBatches:
             "pictures": torch.from_numpy(augment(self.images, rows, self.change, generator)),
             "words": torch.from_numpy(query),
             "ids": torch.from_numpy(ids),
+            "posts": torch.from_numpy(self.words_PW[posts]),
         }
 
 
@@ -171,13 +172,20 @@ class RecallTask(Task):
         all_ids = all_gather_with_grad(batch["ids"], self.world)
         right = torch.arange(len(heads), device=heads.device) + self.world.rank * len(heads)
         allowed = allowed_negatives(batch["ids"], all_ids)
+        all_words, all_posts = (all_gather_with_grad(batch[name], self.world) for name in ("words", "posts"))
+        size = len(self.text.table_VD)
         # This rank's queries against all pictures, then its pictures against all queries.
+        wrong_pictures = allowed & ~holds_all(all_posts, batch["words"], size).T
+        wrong_queries = allowed & ~holds_all(batch["posts"], all_words, size)
         word_rows = (word_scores(query, all_heads), word_scores(all_query, heads).T)
         sentence_rows = (sentence_scores(query, all_heads), sentence_scores(all_query, heads).T)
 
-        words = sum((self._word_loss(rows, right, allowed) for rows in word_rows), heads.new_zeros(()))
+        masks = (wrong_pictures, wrong_queries)
+        pairs = list(zip(word_rows, masks, strict=True))
+        words = sum((self._word_loss(rows, right, mask) for rows, mask in pairs), heads.new_zeros(()))
         scale = self.log_scale.exp()
-        costs = [sigmoid_loss(rows, right, allowed, scale, self.bias) for rows in sentence_rows]
+        pairs = list(zip(sentence_rows, masks, strict=True))
+        costs = [sigmoid_loss(rows, right, mask, scale, self.bias) for rows, mask in pairs]
         sentences = torch.stack(costs).mean()
         return {"words": self.config.word_weight * words, "sentences": self.config.sentence_weight * sentences}
 

@@ -27,6 +27,7 @@ def work(path: str, world: World) -> None:
     batch = {
         "pictures": torch.randint(0, 256, (PAIRS, 16, 16, 3), dtype=torch.uint8),
         "words": torch.randint(3, 20, (PAIRS, 4)),
+        "posts": torch.randint(3, 20, (PAIRS, 9)),
         "ids": torch.tensor([[0, 0, 0], [1, 1, 0], *[[n, n, n] for n in range(2, PAIRS)]]),
     }
     mine = slice(world.rank * PAIRS // world.size, (world.rank + 1) * PAIRS // world.size)

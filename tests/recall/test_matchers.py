@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pretrain.vocabulary import PAD
-from recall.losses import allowed_negatives, margin_loss, sampled_margin_loss, sigmoid_loss
+from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores, word_weights
 
 
@@ -110,6 +110,13 @@ def test_false_negatives_are_masked() -> None:
     assert allowed[0].tolist() == [False, False, False, False, True]
     assert allowed[4].tolist() == [True, True, True, True, False]
     assert (allowed == allowed.T).all()
+
+
+def test_a_post_that_says_it_all_is_no_wrong_answer() -> None:
+    posts = torch.tensor([[3, 4, 5], [4, 6, PAD], [PAD, PAD, PAD]])
+    queries = torch.tensor([[4, PAD], [3, 5], [4, 7], [PAD, PAD]])
+    expected = [[True, True, False, False], [True, False, False, False], [False] * 4]
+    assert holds_all(posts, queries, 8).tolist() == expected
 
 
 def test_two_processes_follow_one(tmp_path: Path) -> None:
