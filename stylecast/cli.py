@@ -186,7 +186,7 @@ def run_stage(
             if module is None:
                 raise UserError(f"--nproc {common.nproc}: `{prog}` has nothing to train; it runs in one process")
             under_torchrun(module, _without(given, "--nproc"), common.nproc)
-            return config.out
+            return None  # rank 0 has told it
         result = main(config)
         return result if rank == 0 else None
 
