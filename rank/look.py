@@ -79,11 +79,6 @@ class Look:
         return share_SB
 
     @cached_property
-    def block_totals_B(self) -> np.ndarray:
-        """Posts of the feed in each block."""
-        return np.array([self.sums.total(*window) for window in self.blocks])
-
-    @cached_property
     def born_S(self) -> np.ndarray:
         """The first block in which a style has a post (the last block for one that has none)."""
         has_SB = self.blocks_SB > 0

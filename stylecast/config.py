@@ -1,7 +1,7 @@
 """Configs: frozen dataclasses, stored as JSON beside what they made, and read back strictly."""
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,8 +78,3 @@ def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> li
         elif a != b:
             told.append(f"{prefix}{key} {a} → {b}")
     return told
-
-
-def field_names(cls: type) -> list[str]:
-    """Names of a config's settings, in order."""
-    return [f.name for f in fields(cls)]

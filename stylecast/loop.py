@@ -96,7 +96,6 @@ class _State:
     step: int = 0
     best: float = math.nan
     best_metrics: dict[str, float] | None = None
-    best_step: int = 0
     bad: int = 0
     stopped: bool = False
 
@@ -233,7 +232,7 @@ class _Trainer:
         value, state = metrics[self.monitor], self.state
         better = math.isnan(state.best) or (value > state.best if self.mode == "max" else value < state.best)
         if better:
-            state.best, state.best_metrics, state.bad, state.best_step = value, metrics, 0, state.step
+            state.best, state.best_metrics, state.bad = value, metrics, 0
             self.best_weights = {k: v.detach().cpu().clone() for k, v in self.task.state_dict().items()}
         else:
             state.bad += 1
