@@ -85,7 +85,22 @@ class AttentionPooling(nn.Module):
         return torch.cat([sentence_BD, words_BD], dim=1).float()
 
 
-class PixelEncoder(nn.Module):
+class Encoder(nn.Module):
+    """Pictures to heads, whatever a picture is made of."""
+
+    heads: int
+    dim: int
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """float32 heads_BHD, not normalised, of a batch of pictures (see `pretrain.pictures.Pictures`)."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        """Write all that is needed to build the encoder again, but for its weights."""
+        raise NotImplementedError
+
+
+class PixelEncoder(Encoder):
     """Pictures to heads, with any backbone.
 
     Args:
@@ -104,6 +119,7 @@ class PixelEncoder(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.config, self.content, self.statistics = config, content, statistics
+        self.heads, self.dim = config.heads, config.dim
         self.backbone = backbone
         self.register_buffer("mean_C", torch.tensor(statistics[0]), persistent=False)
         self.register_buffer("std_C", torch.tensor(statistics[1]), persistent=False)

@@ -1,18 +1,37 @@
-"""Pictures on their way into an encoder: augmentation for training, and plain embedding.
+"""Pictures on their way into an encoder: where they come from, augmentation for training, plain embedding.
 
 Shapes: N pictures of the corpus, B pictures of a batch, S pixels a side, H heads, D dimensions.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from pretrain.encoder import Encoder
 from stylecast.logs import progress
 
 log = logging.getLogger(__name__)
+
+
+class Pictures(Protocol):
+    """The pictures of a corpus, whatever they are made of; a batch is the one tensor that their encoder takes."""
+
+    def __len__(self) -> int:
+        """Number of pictures, N."""
+        ...
+
+    def batch(self, rows_B: np.ndarray, generator: torch.Generator | None = None) -> Tensor:
+        """Some pictures as a CPU tensor, B first; each is changed at random where there is a generator."""
+        ...
+
+    def groups(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Places in `rows` of pictures that share a shape, which a picture has whatever stands beside it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -75,17 +94,38 @@ def augment(
     return pixels
 
 
-def embed(
-    encoder: nn.Module, images_NSSC: np.ndarray, rows: np.ndarray, device: torch.device, batch: int = 256
-) -> np.ndarray:
+@dataclass(frozen=True)
+class PixelPictures:
+    """Pictures as pixels."""
+
+    images_NSSC: np.ndarray
+    """uint8 RGB of the corpus, usually memory-mapped."""
+    change: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training pictures are changed."""
+
+    def __len__(self) -> int:
+        return len(self.images_NSSC)
+
+    def batch(self, rows_B: np.ndarray, generator: torch.Generator | None = None) -> Tensor:
+        """uint8 B×S×S×3, augmented where there is a generator."""
+        if generator is None:
+            return torch.from_numpy(self.images_NSSC[rows_B])
+        return torch.from_numpy(augment(self.images_NSSC, rows_B, self.change, generator))
+
+    def groups(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """All in one: they share a size."""
+        yield np.arange(len(rows))
+
+
+def embed(encoder: Encoder, pictures: Pictures, rows: np.ndarray, device: torch.device, batch: int = 256) -> np.ndarray:
     """Heads of pictures as they are, in float32 and in batches of one shape.
 
     The last batch is filled up, since kernels chosen by shape round differently: a picture's heads must
     not depend on which pictures are embedded with it.
 
     Args:
-        encoder: pictures uint8 B×S×S×3 → heads_BHD.
-        images_NSSC: uint8 RGB of the corpus, usually memory-mapped.
+        encoder: pictures to heads_BHD.
+        pictures: of the corpus.
         rows: which to embed.
         device: where the encoder is.
         batch: pictures at a time.
@@ -94,13 +134,11 @@ def embed(
         float32 len(rows)×H×D.
     """
     encoder.eval()
-    parts = []
+    heads = np.zeros((len(rows), encoder.heads, encoder.dim), dtype=np.float32)
+    places = [group[i : i + batch] for group in pictures.groups(rows) for i in range(0, len(group), batch)]
     with torch.inference_mode():
-        starts = range(0, len(rows), batch)
-        for start in progress(starts, "embedding pictures", unit="batch") if len(starts) > 20 else starts:
-            part = rows[start : start + batch]
-            pixels = np.zeros((batch, *images_NSSC.shape[1:]), dtype=np.uint8)
-            pixels[: len(part)] = images_NSSC[part]
-            heads: Tensor = encoder(torch.from_numpy(pixels).to(device))
-            parts.append(heads[: len(part)].float().cpu().numpy())
-    return np.concatenate(parts) if parts else np.zeros((0, 0, 0), dtype=np.float32)
+        for place in progress(places, "embedding pictures", unit="batch") if len(places) > 20 else places:
+            filled = np.concatenate([place, np.full(batch - len(place), place[0])])
+            part_BHD: Tensor = encoder(pictures.batch(rows[filled]).to(device))
+            heads[place] = part_BHD[: len(place)].float().cpu().numpy()
+    return heads

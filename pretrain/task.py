@@ -1,6 +1,6 @@
 """Pretraining as the loop sees it: model and losses, training batches, validation.
 
-Shapes: B pictures, S pixels a side, H heads, D dimensions, W words, T tokens, V vocabulary.
+Shapes: B pictures, H heads, D dimensions, W words, T tokens, V vocabulary.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pretrain.captions import CaptionLoss
-from pretrain.encoder import PixelEncoder
-from pretrain.pictures import AugmentConfig, augment, embed
+from pretrain.encoder import Encoder
+from pretrain.pictures import Pictures, embed
 from pretrain.tag_metrics import tag_metrics
 from pretrain.tags import TagLoss
 from pretrain.vocabulary import FIRST_WORD, PAD
@@ -22,8 +22,8 @@ from stylecast.loop import Task
 class PictureBatches:
     """Pictures with the words of their post."""
 
-    images: np.ndarray
-    """uint8 N×S×S×3 of the corpus."""
+    pictures: Pictures
+    """Of the corpus."""
     rows: np.ndarray
     """Rows of the pictures that these batches are made of."""
     post_N: np.ndarray
@@ -32,8 +32,6 @@ class PictureBatches:
     """Distinct word numbers of each post, padded."""
     tokens_PT: np.ndarray
     """The caption of each post, ended and padded."""
-    change: AugmentConfig
-    """How pictures are changed."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,7 +41,7 @@ class PictureBatches:
         rows_B = self.rows[index]
         post_B = self.post_N[rows_B]
         return {
-            "pictures": torch.from_numpy(augment(self.images, rows_B, self.change, generator)),
+            "pictures": self.pictures.batch(rows_B, generator),
             "tags": torch.from_numpy(self.tags_PW[post_B]),
             "tokens": torch.from_numpy(self.tokens_PT[post_B]),
         }
@@ -57,11 +55,11 @@ class PretrainTask(Task):
         tags: the tag loss, or None to go without.
         captions: the caption loss, or None to go without.
         weights: of the tag and of the caption loss in the sum.
-        valid: held-out pictures; its augmentation is not used.
+        valid: held-out pictures; they are not changed.
     """
 
     def __init__(
-        self, encoder: PixelEncoder, tags: TagLoss | None, captions: CaptionLoss | None,
+        self, encoder: Encoder, tags: TagLoss | None, captions: CaptionLoss | None,
         weights: tuple[float, float], valid: PictureBatches,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -81,7 +79,7 @@ class PretrainTask(Task):
     def evaluate(self) -> dict[str, float]:
         """Tag metrics, and the perplexity of a word of a caption, on the held-out pictures."""
         device = next(self.parameters()).device
-        heads = torch.from_numpy(embed(self.encoder, self.valid.images, self.valid.rows, device)).to(device)
+        heads = torch.from_numpy(embed(self.encoder, self.valid.pictures, self.valid.rows, device)).to(device)
         post_B = self.valid.post_N[self.valid.rows]
         metrics: dict[str, float] = {}
         if self.captions is not None:

@@ -20,7 +20,7 @@ from data.splits import parse_cut_off
 from pretrain.captions import CaptionLoss, caption_tokens
 from pretrain.encoder import EncoderConfig, PixelEncoder, build_encoder, rebuild_encoder
 from pretrain.examples import divide, encode_words, split_words
-from pretrain.pictures import AugmentConfig
+from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.tags import TagLoss
 from pretrain.task import PictureBatches, PretrainTask, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig
@@ -115,9 +115,10 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
             "are too few; give more posts with pictures and text, or a later --cut-off"
         )
     log.info("pretraining on %d pictures, validating on %d", len(train_rows), len(valid_rows))
-    whole = (posts.images, division.post_N, tags_PW, tokens_PT)
-    training = _batches(train_rows, whole, config.augment)
-    held_out = _batches(valid_rows, whole, config.augment)
+    pictures = PixelPictures(posts.images, config.augment)
+    training, held_out = (
+        PictureBatches(pictures, rows, division.post_N, tags_PW, tokens_PT) for rows in (train_rows, valid_rows)
+    )
 
     torch.manual_seed(config.loop.seed)
     encoder = build_encoder(config.encoder)
@@ -131,13 +132,6 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
         encoder.save(run.folder)
         vocabulary.save(run.folder)
         run.metrics |= metrics | {"train_pictures": len(train_rows), "words": len(vocabulary)}
-
-
-def _batches(
-    rows: np.ndarray, whole: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], change: AugmentConfig
-) -> PictureBatches:
-    images, post_N, tags_PW, tokens_PT = whole
-    return PictureBatches(images, rows, post_N, tags_PW, tokens_PT, change)
 
 
 @dataclass(frozen=True)

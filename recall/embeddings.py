@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pretrain.encoder import PixelEncoder
-from pretrain.pictures import embed
+from pretrain.encoder import Encoder
+from pretrain.pictures import Pictures, embed
 from recall.matchers import TextEncoder
 from stylecast.errors import UserError
 from stylecast.logs import progress
@@ -60,22 +60,22 @@ def normalise(vectors_ND: np.ndarray) -> np.ndarray:
     return (vectors_ND / np.maximum(length_N1, 1e-12)).astype(np.float32)
 
 
-def write_picture_embeddings(encoder: PixelEncoder, images: np.ndarray, ids: np.ndarray, folder: Path) -> Embeddings:
+def write_picture_embeddings(encoder: Encoder, pictures: Pictures, ids: np.ndarray, folder: Path) -> Embeddings:
     """Embed every picture: `vectors.npy` is head 0, normalised; `heads.npy` all heads, float16 N×H×D.
 
     Args:
         encoder: of the recall stage.
-        images: uint8 N×S×S×3.
+        pictures: of the corpus, N.
         ids: picture ids, N.
         folder: where to write.
     """
     device = next(encoder.parameters()).device
-    shape = (len(images), encoder.config.heads, encoder.config.dim)
+    shape = (len(pictures), encoder.heads, encoder.dim)
     heads = np.lib.format.open_memmap(folder / HEADS, mode="w+", dtype=np.float16, shape=shape)
     vectors_ND = np.empty((shape[0], shape[2]), dtype=np.float32)
-    for start in progress(range(0, len(images), PART), "embedding pictures", unit="part"):
-        rows = np.arange(start, min(start + PART, len(images)))
-        part_BHD = embed(encoder, images, rows, device)
+    for start in progress(range(0, len(pictures), PART), "embedding pictures", unit="part"):
+        rows = np.arange(start, min(start + PART, len(pictures)))
+        part_BHD = embed(encoder, pictures, rows, device)
         heads[rows] = part_BHD
         vectors_ND[rows] = normalise(part_BHD[:, 0])
     heads.flush()

@@ -1,6 +1,6 @@
 """Recall as the loop sees it: encoder and matchers, pairs with hard negatives, validation.
 
-Shapes: B pairs of this rank, A pairs of all ranks, S pixels a side, W words of a query, H heads, D dimensions.
+Shapes: B pairs of this rank, A pairs of all ranks, W words of a query, H heads, D dimensions.
 """
 
 import dataclasses
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pretrain.encoder import PixelEncoder
-from pretrain.pictures import AugmentConfig, augment, embed
+from pretrain.encoder import Encoder
+from pretrain.pictures import Pictures, embed
 from pretrain.vocabulary import PAD
 from recall.evaluate import Gallery, matching_metrics, scaled_blend, score_all
 from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
@@ -67,8 +67,8 @@ def sample_queries(
 class PairBatches:
     """Pictures with queries out of their post's words; each brings a hard negative pair along."""
 
-    images: np.ndarray
-    """uint8 N×S×S×3 of the corpus."""
+    pictures: Pictures
+    """Of the corpus."""
     rows: np.ndarray
     """Rows of the training pictures."""
     post_N: np.ndarray
@@ -83,8 +83,6 @@ class PairBatches:
     """Near-duplicate group of each picture."""
     negatives: Negatives
     """Where the hard negatives come from."""
-    change: AugmentConfig
-    """How pictures are changed."""
     query: QueryConfig
     """How queries are made."""
     mined: bool = True
@@ -117,7 +115,7 @@ class PairBatches:
         query = sample_queries(self.words_PW[posts], self.stressed_PW[posts], self.query, generator)
         ids = np.column_stack([self.ids_PK[posts], self.family_N[rows]])
         return {
-            "pictures": torch.from_numpy(augment(self.images, rows, self.change, generator)),
+            "pictures": self.pictures.batch(rows, generator),
             "words": torch.from_numpy(query),
             "ids": torch.from_numpy(ids),
             "posts": torch.from_numpy(self.words_PW[posts]),
@@ -147,20 +145,20 @@ class RecallTask(Task):
         config: the losses.
         mined: whether the second half of a batch holds hard negatives of the first.
         world: over which negatives are gathered.
-        images: pictures of the corpus, for validation.
+        pictures: of the corpus, for validation.
         gallery: held-out queries and pictures.
         words_QW: words of the held-out queries.
     """
 
     def __init__(
-        self, encoder: PixelEncoder, text: TextEncoder, config: LossConfig, mined: bool, world: World,
-        images: np.ndarray, gallery: Gallery, words_QW: np.ndarray,
+        self, encoder: Encoder, text: TextEncoder, config: LossConfig, mined: bool, world: World,
+        pictures: Pictures, gallery: Gallery, words_QW: np.ndarray,
     ) -> None:  # fmt: skip
         super().__init__()
         self.encoder, self.text = encoder, text
         self.log_scale, self.bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
         self.config, self.mined, self.world = config, mined, world
-        self.images, self.gallery, self.words_QW = images, gallery, words_QW
+        self.pictures, self.gallery, self.words_QW = pictures, gallery, words_QW
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted losses `words` and `sentences`, each over queries and over pictures as rows."""
@@ -199,7 +197,7 @@ class RecallTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         """NDCG@5 and recall@10 of word, sentence and their even blend, on held-out queries."""
-        word_QN, sentence_QN = score_gallery(self.encoder, self.text, self.images, self.gallery, self.words_QW)
+        word_QN, sentence_QN = score_gallery(self.encoder, self.text, self.pictures, self.gallery, self.words_QW)
         blend = scaled_blend(word_QN, sentence_QN, self.gallery, 0.5)
         told: dict[str, float] = {}
         for name, scores in (("word", word_QN), ("sentence", sentence_QN), ("even", blend(word_QN, sentence_QN))):
@@ -209,10 +207,10 @@ class RecallTask(Task):
 
 
 def score_gallery(
-    encoder: PixelEncoder, text: TextEncoder, images: np.ndarray, gallery: Gallery, words_QW: np.ndarray
+    encoder: Encoder, text: TextEncoder, pictures: Pictures, gallery: Gallery, words_QW: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Embed the pictures of a gallery and score them with all of its queries: word_QN, sentence_QN."""
     device = text.table_VD.device
-    heads = torch.from_numpy(embed(encoder, images, gallery.rows_N, device)).to(device)
+    heads = torch.from_numpy(embed(encoder, pictures, gallery.rows_N, device)).to(device)
     text.eval()
     return score_all(text, words_QW, heads)

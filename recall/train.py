@@ -22,7 +22,7 @@ from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.encoder import PixelEncoder, rebuild_encoder
 from pretrain.examples import Division, Words, divide, encode_words
-from pretrain.pictures import AugmentConfig
+from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
@@ -83,7 +83,9 @@ class RecallConfig(RecallSettings):
     """Run even if the result is up to date."""
 
 
-def _pairs(config: RecallConfig, posts: Posts, division: Division, words: Words, size: int) -> PairBatches:
+def _pairs(
+    config: RecallConfig, posts: Posts, pictures: PixelPictures, division: Division, words: Words, size: int
+) -> PairBatches:
     usable_P = usable_posts(words.words_PW)
     rows = division.pictures("train", usable_P)
     if len(rows) < 2:
@@ -91,9 +93,9 @@ def _pairs(config: RecallConfig, posts: Posts, division: Division, words: Words,
     candidates = np.unique(division.post_N[rows])
     ids_PK = np.column_stack([np.arange(len(posts.table)), text_ids(posts.table)])
     return PairBatches(
-        posts.images, rows, division.post_N, words.words_PW, words.stressed_PW, ids_PK,
+        pictures, rows, division.post_N, words.words_PW, words.stressed_PW, ids_PK,
         posts.pictures["family"].to_numpy(np.int64),
-        Negatives(words.words_PW, candidates, size, config.negatives), config.augment, config.query, config.mined,
+        Negatives(words.words_PW, candidates, size, config.negatives), config.query, config.mined,
     )  # fmt: skip
 
 
@@ -113,7 +115,8 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
 
     words = encode_words(posts.table, vocabulary, config.text_width)
-    pairs = _pairs(config, posts, division, words, len(vocabulary))
+    pictures = PixelPictures(posts.images, config.augment)
+    pairs = _pairs(config, posts, pictures, division, words, len(vocabulary))
     quick, whole = (_held_out(config, posts, division, words, before.loop.seed, part) for part in (4, 1))
     if len(quick.posts_Q) < 2:
         raise UserError(f"{config.posts}: too few held-out posts have pictures and known words; give more posts")
@@ -126,7 +129,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
         table_VD = torch.from_numpy(word_vectors(early_PW, len(vocabulary), dim, config.loop.seed))
     text = TextEncoder(table_VD)
     task = RecallTask(
-        pretrained.encoder, text, config.loss, config.mined, world, posts.images, quick, words.words_PW[quick.posts_Q]
+        pretrained.encoder, text, config.loss, config.mined, world, pictures, quick, words.words_PW[quick.posts_Q]
     )
     log.info("training on %d pairs, validating on %d queries", len(pairs), len(quick.posts_Q))
     train(task, pairs, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
@@ -134,7 +137,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
         return
 
     queries_QW = words.words_PW[whole.posts_Q]
-    word_QN, sentence_QN = score_gallery(task.encoder, text, posts.images, whole, queries_QW)
+    word_QN, sentence_QN = score_gallery(task.encoder, text, pictures, whole, queries_QW)
     blend, ndcg = fit_blend(word_QN, sentence_QN, whole)
     _tell(run, blend, ndcg, {
         "word": matching_metrics(word_QN, whole), "sentence": matching_metrics(sentence_QN, whole),
@@ -169,7 +172,7 @@ def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) 
 
 def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words) -> None:
     ids = posts.pictures["picture_id"].to_numpy(str)
-    pictures = write_picture_embeddings(task.encoder, posts.images, ids, folder)
+    pictures = write_picture_embeddings(task.encoder, PixelPictures(posts.images), ids, folder)
     Index.build(pictures.vectors_ND).save(folder)
     texts = text_vectors(task.text, words.words_PW)
     Embeddings(posts.table["post_id"].to_numpy(str), texts).save(folder / TEXT)

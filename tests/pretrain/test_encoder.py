@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from pretrain.encoder import AttentionPooling, EncoderConfig, build_encoder, rebuild_encoder
-from pretrain.pictures import AugmentConfig, augment, embed
+from pretrain.pictures import AugmentConfig, PixelPictures, augment, embed
 from stylecast.errors import UserError
 
 SMALL = EncoderConfig(channels=(8, 16), heads=3, dim=12)
@@ -45,7 +45,7 @@ def test_a_picture_knows_nothing_of_its_batch() -> None:
 
 
 def test_embedding_does_not_depend_on_batch_size_or_order() -> None:
-    encoder, images, device = build_encoder(SMALL), pictures(11), torch.device("cpu")
+    encoder, images, device = build_encoder(SMALL), PixelPictures(pictures(11)), torch.device("cpu")
     whole = embed(encoder, images, np.arange(11), device)
     np.testing.assert_allclose(whole, embed(encoder, images, np.arange(11), device, batch=4), atol=1e-5)
     order = np.random.default_rng(1).permutation(11)

@@ -8,6 +8,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from pretrain.encoder import EncoderConfig, build_encoder
+from pretrain.pictures import PixelPictures
 from recall.evaluate import Gallery
 from recall.matchers import TextEncoder
 from recall.task import LossConfig, RecallTask
@@ -22,8 +23,9 @@ def work(path: str, world: World) -> None:
     nothing = Gallery(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0), bool), np.zeros((0, 0), int))
     # Hard negatives belong to the pairs of their own rank, so they are left out of this comparison.
     task = RecallTask(
-        encoder, TextEncoder(torch.randn(20, 8)), LossConfig(hardest=2), False, world, np.zeros(0), nothing, np.zeros(0)
-    )
+        encoder, TextEncoder(torch.randn(20, 8)), LossConfig(hardest=2), False, world, PixelPictures(np.zeros(0)),
+        nothing, np.zeros(0),
+    )  # fmt: skip
     batch = {
         "pictures": torch.randint(0, 256, (PAIRS, 16, 16, 3), dtype=torch.uint8),
         "words": torch.randint(3, 20, (PAIRS, 4)),
