@@ -42,6 +42,10 @@ class Task(nn.Module):
         """Metrics on the validation data; called on rank 0, in eval and inference mode."""
         raise NotImplementedError
 
+    def learning_rates(self) -> dict[str, float]:
+        """Parameters by name that learn at another rate than the loop's, as a share of it; here none."""
+        return {}
+
 
 class Batches(Protocol):
     """The training examples, addressed by number."""
@@ -111,14 +115,19 @@ def _learning_rate(config: LoopConfig, step: int, total: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
-def _optimiser(task: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
-    matrices = [p for p in task.parameters() if p.requires_grad and p.ndim >= 2]
-    vectors = [p for p in task.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=(0.9, 0.98))
+def _optimiser(task: Task, config: LoopConfig) -> torch.optim.AdamW:
+    shares = task.learning_rates()
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in task.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((shares.get(name, 1.0), parameter.ndim >= 2), []).append(parameter)
+    decays = {True: config.weight_decay, False: 0.0}
+    # Highest rate first, matrices before vectors: a checkpoint knows its parameters by their place.
+    ordered = sorted(groups, reverse=True)
+    return torch.optim.AdamW(
+        [{"params": groups[s, m], "weight_decay": decays[m], "share": s} for s, m in ordered],
+        lr=config.lr, betas=(0.9, 0.98),
+    )  # fmt: skip
 
 
 class _Trainer:
@@ -186,7 +195,7 @@ class _Trainer:
         generator = torch.Generator().manual_seed(_mix(config.seed, step, world.rank))
         torch.manual_seed(_mix(config.seed + 1, step, world.rank))
         for group in self.optimiser.param_groups:
-            group["lr"] = _learning_rate(config, step, self.total)
+            group["lr"] = group["share"] * _learning_rate(config, step, self.total)
         self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
         means: dict[str, Tensor] = {}

@@ -154,3 +154,25 @@ def test_the_learning_rate_rises_then_follows_a_cosine() -> None:
     assert rates[9] == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.5, abs=0.01)
     assert rates[99] < 0.001
+
+
+class TwoRates(Line):
+    """Two equal lines, one of which learns at a tenth of the rate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = torch.nn.Parameter(torch.zeros(1, 1))
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        errors = [((batch["x"] * w[0] - 3 * batch["x"]) ** 2).mean() for w in (self.weight, self.slow)]
+        return {"square": errors[0] + errors[1]}
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"slow": 0.1}
+
+
+def test_a_task_may_let_some_parameters_learn_slower(tmp_path: Path) -> None:
+    task = TwoRates()
+    fit(task, replace(PLAIN, epochs=1, warmup=0.0, max_steps=2), tmp_path)
+    # Adam's first steps are of the learning rate's own size, whatever the gradient.
+    assert task.slow.item() / task.weight.item() == pytest.approx(0.1, rel=0.05)
