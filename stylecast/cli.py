@@ -1,7 +1,10 @@
 """From flags to a stage's `main`: recipes, stored configs, verbosity, torchrun, and errors in one line."""
 
+import contextlib
 import dataclasses
+import io
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -77,17 +80,39 @@ def parse(cls: type, recipes: Recipes, prog: str, description: str, args: Sequen
     """Read flags into a stage's config and the common settings.
 
     Raises:
-        UserError: an unknown recipe or a stored config that cannot be used.
-        SystemExit: unknown flags (code 2), or `--help` (code 0).
+        UserError: unknown, incomplete or unreadable flags; an unknown recipe; a stored config that cannot be used.
+        SystemExit: `--help` (code 0).
     """
     start = _start(cls, recipes, args)
     if recipes:
         description += "\n\nRecipes (--recipe): " + ", ".join(recipes) + "."
-    flags: Any = tyro.cli(
-        _bundle(cls, start), prog=prog, description=description, args=list(args),
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.ConsolidateSubcommandArgs),
-    )  # fmt: skip
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            flags: Any = tyro.cli(
+                _bundle(cls, start), prog=prog, description=description, args=list(args),
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.ConsolidateSubcommandArgs),
+            )  # fmt: skip
+    except SystemExit as ended:
+        if ended.code == 0:
+            raise
+        raise UserError(f"{_unboxed(told.getvalue())}; see {prog} --help") from None
+    sys.stderr.write(told.getvalue())
     return flags.settings, flags.common
+
+
+def _unboxed(told: str) -> str:
+    """What tyro says in a box, in one line: its first part, and the flags that were perhaps meant."""
+    # Where the terminal has no UTF-8, the frame is missing and a rule of hyphens stands under the title.
+    lines = [line.strip("│ ") for line in told.splitlines()[1:]]
+    rules = [number for number, line in enumerate(lines) if line and set(line) <= {"─", "-"}]
+    start = 1 if rules[:1] == [0] else 0
+    rule = next((number for number in rules if number > start), len(lines))
+    said = " ".join(lines[start:rule]).rstrip(".")
+    if "Perhaps you meant:" in lines:
+        meant = [flag for line in lines[rule:] if (flag := re.match(r"--\w[\w.-]*", line))]
+        said += "; perhaps you meant " + " or ".join(dict.fromkeys(flag[0] for flag in meant))
+    return said
 
 
 def under_torchrun(module: str, args: Sequence[str], nproc: int) -> None:

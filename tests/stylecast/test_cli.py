@@ -55,6 +55,22 @@ def test_unknown_recipes_and_settings_are_named(tmp_path: Path) -> None:
         parse(ToyConfig, RECIPES, "toy", "", ["--config", str(stored)])
 
 
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--epoch", "5"], "Unrecognized options: --epoch, 5; perhaps you meant --epochs"),
+        (["--epochs", "many"], "Error parsing --epochs: invalid literal for int() with base 10: 'many'"),
+        (["--epochs"], "Missing value for argument '--epochs'. Expected 1 values"),
+        (["x.csv"], "Unrecognized options: x.csv"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_exit_code_2(
+    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_stage(lambda c: None, ToyConfig, prog="toy", description="", args=args) == 2
+    assert capsys.readouterr().err == f"stylecast: error: {told}; see toy --help\n"
+
+
 def test_a_users_error_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     def fails(config: ToyConfig) -> None:
         raise UserError("posts.csv: row 3: no date; write YYYY-MM-DD")
