@@ -3,7 +3,9 @@
 Shapes: B pictures, C channels, R regions (cells of the last feature map), S pixels a side.
 """
 
+import inspect
 import logging
+import re
 from typing import Any
 
 import torch
@@ -71,15 +73,20 @@ class PretrainedBackbone(nn.Module):
 
     Args:
         model: what `AutoModel` built.
+        frozen: whether it stays as it came, dropout and stochastic depth included.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, frozen: bool) -> None:
         super().__init__()
         self.model: nn.Module = getattr(model, "vision_model", model)
+        self.frozen = frozen
+        # Transformers that were trained at one size take others once their position vectors are resized.
+        resizes = "interpolate_pos_encoding" in inspect.signature(self.model.forward).parameters
+        self.options = {"interpolate_pos_encoding": True} if resizes else {}
 
     def train(self, mode: bool = True) -> "PretrainedBackbone":
-        """Training mode for all but BatchNorm."""
-        super().train(mode)
+        """Training mode for all but BatchNorm, and for nothing of a frozen one."""
+        super().train(mode and not self.frozen)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
@@ -87,34 +94,81 @@ class PretrainedBackbone(nn.Module):
 
     def forward(self, pixels_BCSS: Tensor) -> Tensor:
         """Tokens B×R×C or a feature map B×C×S'×S', as the model has it."""
-        return self.model(pixel_values=pixels_BCSS).last_hidden_state
+        return self.model(pixel_values=pixels_BCSS, **self.options).last_hidden_state
 
 
-def open_pretrained(name: str) -> tuple[PretrainedBackbone, dict[str, Any], Statistics]:
+def layer_shares(names: list[str], decay: float) -> dict[str, float]:
+    """Learning rates that fall layer by layer from the top (Clark et al., "ELECTRA", ICLR 2020; as BEiT counts).
+
+    A layer is what the first number in a name counts: a block of a transformer, a stage of a convolutional
+    net. What is registered before the first layer (embeddings, stem) is one layer below it; what follows the
+    last (its norm) stays at 1.
+
+    Args:
+        names: of the parameters, in the order of the model.
+        decay: share of its rate that a layer passes on to the one below.
+
+    Returns:
+        The share of the full rate for each name: decay for the last layer, decay² for the one before, ….
+    """
+    found = [re.search(r"(?:^|\.)(\d+)\.", name) for name in names]
+    layers = [int(match[1]) for match in found if match]
+    if not layers:
+        return dict.fromkeys(names, 1.0)
+    first = next(place for place, match in enumerate(found) if match)
+    top = max(layers) + 1
+    shares = {}
+    for place, (name, match) in enumerate(zip(names, found, strict=True)):
+        depth = int(match[1]) if match else (-1 if place < first else top)
+        shares[name] = decay ** (top - depth)
+    return shares
+
+
+def open_pretrained(name: str, frozen: bool) -> tuple[PretrainedBackbone, dict[str, Any], Statistics]:
     """Load a checkpoint by path or hub name.
+
+    Args:
+        name: of the checkpoint.
+        frozen: whether it stays as it came.
 
     Returns:
         The backbone, its configuration (rebuilds it through `rebuild_pretrained`), and the mean and
         standard deviation that its pictures are normalised with.
 
     Raises:
-        UserError: there is no such checkpoint, or it is no vision model.
+        UserError: there is no such checkpoint, it lacks weights, or it is no vision model that takes pixels.
     """
     try:
         config = AutoConfig.from_pretrained(name)
-        model = AutoModel.from_pretrained(name, dtype=torch.float32)
+        model, told = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
     except (OSError, ValueError) as error:
         raise UserError(
             f"--encoder.backbone {name}: transformers cannot load it ({str(error).splitlines()[0]}); "
             "give `small`, the folder of a checkpoint, or a hub name that this machine can reach"
         ) from error
-    return PretrainedBackbone(model), config.to_dict(), _statistics(name)
+    tower = "vision_model." if hasattr(model, "vision_model") else ""
+    # transformers fills in random weights; a pooler is not used here, so that may well be missing.
+    missing = [key for key in told["missing_keys"] if key.startswith(tower) and "pooler" not in key]
+    if missing:
+        raise UserError(
+            f"--encoder.backbone {name}: the checkpoint lacks weights of its architecture, such as "
+            f"{sorted(missing)[0]}; give a whole one"
+        )
+    backbone = PretrainedBackbone(model, frozen)
+    inputs = inspect.signature(backbone.model.forward).parameters.values()
+    needed = [p.name for p in inputs if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    if getattr(backbone.model, "main_input_name", "") != "pixel_values" or needed not in ([], ["pixel_values"]):
+        raise UserError(
+            f"--encoder.backbone {name}: {type(backbone.model).__name__} is no vision model that takes pixels alone; "
+            "give a ResNet, ConvNeXt, ViT, or a CLIP-like model"
+        )
+    return backbone, config.to_dict(), _statistics(name)
 
 
-def rebuild_pretrained(content: dict[str, Any]) -> PretrainedBackbone:
+def rebuild_pretrained(content: dict[str, Any], frozen: bool) -> PretrainedBackbone:
     """The same architecture without its weights, from the configuration that a run folder holds."""
     config = AutoConfig.for_model(**content)
-    return PretrainedBackbone(AutoModel.from_config(config))
+    return PretrainedBackbone(AutoModel.from_config(config), frozen)
 
 
 def own_size(content: dict[str, Any]) -> int:

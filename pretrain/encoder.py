@@ -15,7 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pretrain.backbones import PretrainedBackbone, SmallBackbone, open_pretrained, own_size, rebuild_pretrained
+from pretrain.backbones import (
+    PretrainedBackbone,
+    SmallBackbone,
+    layer_shares,
+    open_pretrained,
+    own_size,
+    rebuild_pretrained,
+)
 from stylecast.config import from_dict, to_dict
 from stylecast.errors import UserError
 
@@ -42,6 +49,9 @@ class EncoderConfig:
     """Side that pictures are resized to, pixels; 0 = what the backbone asks for, else as cached."""
     frozen: bool = False
     """Leave the weights of a transformers backbone as they are, and train only what stands on it."""
+    layer_decay: float = 1.0
+    """Learning rate of a layer of the backbone as a share of that of the layer above it, 0..1; 0.75 is usual for
+    a pretrained transformer, 1 = the same rate for all."""
 
 
 class AttentionPooling(nn.Module):
@@ -99,6 +109,10 @@ class Encoder(nn.Module):
         """Write all that is needed to build the encoder again, but for its weights."""
         raise NotImplementedError
 
+    def learning_rates(self) -> dict[str, float]:
+        """Parameters by name that learn at a share of the learning rate; here none."""
+        return {}
+
 
 class PixelEncoder(Encoder):
     """Pictures to heads, with any backbone.
@@ -155,6 +169,12 @@ class PixelEncoder(Encoder):
         """
         return self.pooling(self.regions(pictures_BSSC))
 
+    def learning_rates(self) -> dict[str, float]:
+        """The shares of the backbone's layers, which fall from the top by `layer_decay`."""
+        names = [name for name, _ in self.backbone.named_parameters()]
+        shares = layer_shares(names, self.config.layer_decay)
+        return {f"backbone.{name}": share for name, share in shares.items()}
+
     def save(self, folder: Path) -> None:
         """Write `encoder.json`: all that is needed to build the encoder again, but for its weights."""
         content = {"config": to_dict(self.config), "statistics": self.statistics, "transformers": self.content}
@@ -167,11 +187,13 @@ def build_encoder(config: EncoderConfig) -> PixelEncoder:
     Raises:
         UserError: a setting does not fit, or transformers cannot load the backbone.
     """
+    if not 0 < config.layer_decay <= 1:
+        raise UserError(f"--encoder.layer-decay {config.layer_decay}: must be above 0 and at most 1 (1 = no decay)")
     if config.backbone == "small":
         if config.frozen:
             raise UserError("--encoder.frozen: the small backbone starts from random weights; leave the flag out")
         return PixelEncoder(config, SmallBackbone(config.channels, config.blocks), HALF, None)
-    backbone, content, statistics = open_pretrained(config.backbone)
+    backbone, content, statistics = open_pretrained(config.backbone, config.frozen)
     sized = dataclasses.replace(config, image_size=config.image_size or own_size(content))
     log.info("backbone %s at %s px", config.backbone, sized.image_size or "cached")
     return PixelEncoder(sized, backbone, statistics, content)
@@ -194,5 +216,5 @@ def rebuild_encoder(folder: Path) -> PixelEncoder:
     if saved["transformers"] is None:
         backbone = SmallBackbone(config.channels, config.blocks)
     else:
-        backbone = rebuild_pretrained(saved["transformers"])
+        backbone = rebuild_pretrained(saved["transformers"], config.frozen)
     return PixelEncoder(config, backbone, statistics, saved["transformers"])

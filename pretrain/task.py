@@ -76,6 +76,10 @@ class PretrainTask(Task):
             losses["captions"] = self.weights[1] * self.captions(heads_BHD[:, 0], batch["tokens"])
         return losses
 
+    def learning_rates(self) -> dict[str, float]:
+        """Those of the encoder's layers."""
+        return {f"encoder.{name}": share for name, share in self.encoder.learning_rates().items()}
+
     def evaluate(self) -> dict[str, float]:
         """Tag metrics, and the perplexity of a word of a caption, on the held-out pictures."""
         device = next(self.parameters()).device

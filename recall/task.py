@@ -195,6 +195,10 @@ class RecallTask(Task):
             loss = loss + sampled_margin_loss(scores_BA, right_B, wrong_B, allowed_BA, self.config.margin)
         return loss
 
+    def learning_rates(self) -> dict[str, float]:
+        """Those of the encoder's layers."""
+        return {f"encoder.{name}": share for name, share in self.encoder.learning_rates().items()}
+
     def evaluate(self) -> dict[str, float]:
         """NDCG@5 and recall@10 of word, sentence and their even blend, on held-out queries."""
         word_QN, sentence_QN = score_gallery(self.encoder, self.text, self.pictures, self.gallery, self.words_QW)

@@ -1,3 +1,5 @@
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -5,17 +7,33 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    BertConfig,
+    BertModel,
+    ChineseCLIPConfig,
+    ChineseCLIPModel,
     CLIPConfig,
     CLIPModel,
     CLIPVisionConfig,
     CLIPVisionModel,
+    CLIPVisionModelWithProjection,
+    ConvNextConfig,
+    ConvNextModel,
+    PreTrainedConfig,
+    PreTrainedModel,
     ResNetConfig,
+    ResNetForImageClassification,
     ResNetModel,
+    SiglipConfig,
+    SiglipModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
     ViTConfig,
+    ViTForImageClassification,
     ViTImageProcessor,
     ViTModel,
 )
 
+from pretrain.backbones import layer_shares
 from pretrain.encoder import AttentionPooling, EncoderConfig, build_encoder, rebuild_encoder
 from pretrain.pictures import AugmentConfig, PixelPictures, augment, embed
 from stylecast.errors import UserError
@@ -81,35 +99,63 @@ def test_wrong_settings_are_the_users_error() -> None:
         EncoderConfig(heads=1),
         EncoderConfig(channels=(10,)),
         EncoderConfig(frozen=True),
+        EncoderConfig(layer_decay=0.0),
         EncoderConfig(backbone="/no/such/checkpoint"),
     ):
         with pytest.raises(UserError, match="--encoder"):
             build_encoder(config)
 
 
-def checkpoint(kind: str, folder: Path) -> Path:
-    """A tiny checkpoint with random weights, as transformers saves it."""
+TEXT = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
+CONV = {"hidden_sizes": [8, 16], "depths": [1, 2]}
+
+
+def two_towers(cls: type[PreTrainedModel], config: type[PreTrainedConfig]) -> PreTrainedModel:
+    return cls(config(text_config=TEXT, vision_config={"image_size": 32, **TOWER}))
+
+
+FAMILIES: dict[str, Callable[[], PreTrainedModel]] = {
+    "resnet": lambda: ResNetModel(ResNetConfig(embedding_size=8, layer_type="basic", **CONV)),
+    "resnet-classifier": lambda: ResNetForImageClassification(
+        ResNetConfig(embedding_size=8, layer_type="basic", **CONV)
+    ),
+    "convnext": lambda: ConvNextModel(ConvNextConfig(num_stages=2, image_size=32, **CONV)),
+    "vit": lambda: ViTModel(ViTConfig(image_size=32, **TOWER)),
+    "vit-classifier": lambda: ViTForImageClassification(ViTConfig(image_size=32, **TOWER)),
+    "clip": lambda: two_towers(CLIPModel, CLIPConfig),
+    "clip-vision": lambda: CLIPVisionModel(CLIPVisionConfig(image_size=32, **TOWER)),
+    "clip-projection": lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(image_size=32, **TOWER)),
+    "chinese-clip": lambda: two_towers(ChineseCLIPModel, ChineseCLIPConfig),
+    "siglip": lambda: two_towers(SiglipModel, SiglipConfig),
+    "siglip-vision": lambda: SiglipVisionModel(SiglipVisionConfig(image_size=32, **TOWER)),
+}
+
+
+def checkpoint(kind: str, folder: Path) -> tuple[Path, PreTrainedModel]:
+    """A tiny checkpoint with random weights, as transformers saves it; and the model."""
     torch.manual_seed(0)
-    if kind == "vit":
-        ViTModel(ViTConfig(image_size=32, **TOWER)).save_pretrained(folder)
-        ViTImageProcessor(image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6]).save_pretrained(folder)
-    elif kind == "resnet":
-        sizes = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
-        ResNetModel(ResNetConfig(**sizes)).save_pretrained(folder)
-    elif kind == "clip-vision":
-        CLIPVisionModel(CLIPVisionConfig(image_size=32, **TOWER)).save_pretrained(folder)
-    else:
-        text = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-        CLIPModel(CLIPConfig(text_config=text, vision_config={"image_size": 32, **TOWER})).save_pretrained(folder)
-    return folder
+    model = FAMILIES[kind]()
+    model.save_pretrained(folder)
+    ViTImageProcessor(image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6]).save_pretrained(folder)
+    return folder, model.eval()
 
 
-@pytest.mark.parametrize("kind", ["vit", "resnet", "clip-vision", "clip"])
+def own_features(model: PreTrainedModel, pixels: torch.Tensor) -> torch.Tensor:
+    """What the model itself says of normalised pixels, as B×R×C."""
+    body = getattr(model, "base_model", model)
+    features = getattr(body, "vision_model", body)(pixel_values=pixels).last_hidden_state
+    return features.flatten(2).transpose(1, 2) if features.ndim == 4 else features
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_any_transformers_backbone_by_path(kind: str, tmp_path: Path) -> None:
-    folder = checkpoint(kind, tmp_path / kind)
-    encoder = build_encoder(EncoderConfig(backbone=str(folder), heads=3, dim=12)).train()
-    images = torch.from_numpy(pictures(3))
-    heads = encoder(images)
+    folder, model = checkpoint(kind, tmp_path / kind)
+    encoder = build_encoder(EncoderConfig(backbone=str(folder), heads=3, dim=12))
+    images = torch.from_numpy(pictures(3, 32))
+    # The regions are those of the checkpoint's own weights, with its own normalisation.
+    pixels = ((images / 255 - torch.tensor([0.1, 0.2, 0.3])) / torch.tensor([0.4, 0.5, 0.6])).permute(0, 3, 1, 2)
+    torch.testing.assert_close(encoder.eval().regions(images), own_features(model, pixels), atol=1e-5, rtol=1e-5)
+    heads = encoder.train()(images)
     assert heads.shape == (3, 3, 12)
     heads.square().sum().backward()
     trained = [p for p in encoder.parameters() if p.requires_grad]
@@ -126,17 +172,58 @@ def test_any_transformers_backbone_by_path(kind: str, tmp_path: Path) -> None:
     torch.testing.assert_close(again.eval()(images), encoder.eval()(images))
 
 
+@pytest.mark.parametrize("kind", ["vit", "clip", "chinese-clip", "siglip", "convnext"])
+def test_pictures_of_another_size_than_the_checkpoints(kind: str, tmp_path: Path) -> None:
+    folder, _ = checkpoint(kind, tmp_path / kind)
+    encoder = build_encoder(EncoderConfig(backbone=str(folder), image_size=48, heads=3, dim=12))
+    assert encoder(torch.from_numpy(pictures(2))).shape == (2, 3, 12)
+
+
+def test_what_is_no_vision_model_is_the_users_error(tmp_path: Path) -> None:
+    BertModel(BertConfig(**TEXT)).save_pretrained(tmp_path / "bert")
+    with pytest.raises(UserError, match="no vision model"):
+        build_encoder(EncoderConfig(backbone=str(tmp_path / "bert")))
+
+
+def test_a_checkpoint_that_lacks_weights_is_the_users_error(tmp_path: Path) -> None:
+    folder, _ = checkpoint("vit", tmp_path / "vit")
+    weights = load_file(folder / "model.safetensors")
+    lost = next(name for name in weights if "layer.1." in name)
+    save_file({k: v for k, v in weights.items() if k != lost}, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="lacks weights"):
+        build_encoder(EncoderConfig(backbone=str(folder)))
+
+
+@pytest.mark.parametrize("kind", ["vit", "clip", "siglip", "resnet", "convnext"])
+def test_learning_rates_fall_layer_by_layer(kind: str, tmp_path: Path) -> None:
+    folder, _ = checkpoint(kind, tmp_path / kind)  # each family has two layers here
+    encoder = build_encoder(EncoderConfig(backbone=str(folder), layer_decay=0.5))
+    shares = encoder.learning_rates()
+    assert set(shares) == {name for name, _ in encoder.named_parameters() if name.startswith("backbone.")}
+    assert {share for name, share in shares.items() if "embed" in name} == {1 / 8}
+    assert {share for name, share in shares.items() if re.search(r"(layers|stages)\.0\.", name)} >= {1 / 4}
+    assert set(shares.values()) - {1} == {1 / 8, 1 / 4, 1 / 2}
+
+
+def test_layers_by_hand() -> None:
+    names = ["embed.weight", "layers.0.a", "layers.1.b.3.c", "layers.2.a", "norm.bias"]
+    assert list(layer_shares(names, 0.5).values()) == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
+    assert layer_shares(["a", "b"], 0.5) == {"a": 1, "b": 1}
+
+
 def test_backbone_brings_its_size_and_normalisation(tmp_path: Path) -> None:
-    encoder = build_encoder(EncoderConfig(backbone=str(checkpoint("vit", tmp_path / "vit"))))
+    encoder = build_encoder(EncoderConfig(backbone=str(checkpoint("vit", tmp_path / "vit")[0])))
     assert encoder.config.image_size == 32
     assert encoder.statistics == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 
 
 def test_frozen_backbone_leaves_pooling_to_train(tmp_path: Path) -> None:
-    folder = checkpoint("vit", tmp_path / "vit")
-    encoder = build_encoder(EncoderConfig(backbone=str(folder), frozen=True))
+    folder, _ = checkpoint("vit", tmp_path / "vit")
+    encoder = build_encoder(EncoderConfig(backbone=str(folder), frozen=True)).train()
     assert not any(p.requires_grad for p in encoder.backbone.parameters())
     assert all(p.requires_grad for p in encoder.pooling.parameters())
+    assert not any(module.training for module in encoder.backbone.model.modules())  # its dropout stays off
+    assert not encoder.regions(torch.from_numpy(pictures(2))).requires_grad
 
 
 STILL = AugmentConfig(shift=0, zoom=0, flip=0, light=0, tint=0)

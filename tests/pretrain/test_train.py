@@ -2,16 +2,20 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from data.posts import Posts
+from pretrain.encoder import EncoderConfig, build_encoder
+from pretrain.pictures import PixelPictures
 from pretrain.recipes import RECIPES
-from pretrain.task import PretrainTask
+from pretrain.task import PictureBatches, PretrainTask
 from pretrain.train import PretrainConfig, load_pretrained, main
 from stylecast.config import from_dict, to_dict
 from stylecast.errors import UserError
+from stylecast.loop import LoopConfig, _optimiser
 from tests.pretrain.shapes import shapes_posts
 
 
@@ -90,3 +94,15 @@ def test_too_early_a_cut_off_is_the_users_error(pretrain_config: PretrainConfig,
 def test_recipes_survive_a_round_trip(name: str) -> None:
     config = RECIPES[name]()
     assert from_dict(to_dict(config), PretrainConfig) == config
+
+
+def test_each_layer_of_the_encoder_gets_its_learning_rate() -> None:
+    encoder = build_encoder(EncoderConfig(channels=(8, 16), heads=3, dim=8, layer_decay=0.5))
+    nothing = PictureBatches(PixelPictures(np.zeros((0, 8, 8, 3))), *[np.zeros(0, np.int64)] * 4)
+    optimiser = _optimiser(PretrainTask(encoder, None, None, (1.0, 1.0), nothing), LoopConfig())
+    shares = {id(p): group["share"] for group in optimiser.param_groups for p in group["params"]}
+    assert len(shares) == len(list(encoder.parameters()))
+    told = {name: shares[id(p)] for name, p in encoder.named_parameters()}
+    assert told["pooling.query_HC"] == 1
+    assert told["backbone.layers.5.weight"] == 0.5  # patches, block, norm, halving, block, norm
+    assert told["backbone.layers.0.weight"] == 0.5**6
