@@ -37,6 +37,7 @@ COMMANDS = {
                    recipes="ensemble.recipes", spreads=True),
     "forecast": Command("ensemble.forecast", "ForecastConfig", "forecast a ready panel", main="forecast_main"),
     "backtest": Command("ensemble.forecast", "BacktestConfig", "backtest a ready panel", main="backtest_main"),
+    "kddcup-sample": Command("data.sample_kddcup", "KddCupSampleConfig", "make files like KDD Cup 2020's, with answers"),
     "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
 }  # fmt: skip
 

@@ -1,0 +1,165 @@
+"""KDD Cup 2020 Multimodalities Recall: products as sets of detected boxes, queries, answers and submissions.
+
+`data.kddcup_convert.convert` makes the folder that `Products.load` opens.
+
+Shapes: N products, M boxes of all products, F = 2048 features of a box, Q queries, K products of a pool.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.kddcup_convert import BOXES, FEATURES, LABELS, STAGE
+from data.kddcup_files import FEATURES as FEATURE_WIDTH
+from stylecast.errors import UserError
+from stylecast.runs import load_manifest
+
+SUBMITTED = 5  # products that a submission names for a query
+HEADER = ("query-id", *(f"product{place}" for place in range(1, SUBMITTED + 1)))
+
+
+@dataclass(frozen=True)
+class Products:
+    """What one file holds; the arrays of boxes are memory-mapped."""
+
+    table: pd.DataFrame
+    """One row a product: product_id, image_h, image_w (pixels), boxes (how many)."""
+    pairs: pd.DataFrame
+    """One row a row of the file: product (row of `table`), query_id, query, line."""
+    offsets_N1: np.ndarray
+    """int64: the boxes of product i are records offsets[i] to offsets[i + 1]."""
+    boxes_M4: np.ndarray
+    """float32: top, left, bottom, right, pixels."""
+    features_MF: np.ndarray
+    """float16."""
+    labels_M: np.ndarray
+    """uint8, 0..32."""
+
+    @classmethod
+    def load(cls, folder: Path) -> "Products":
+        """Open a folder that `convert` made.
+
+        Raises:
+            UserError: the folder is missing, damaged or something else.
+        """
+        load_manifest(folder, STAGE)
+        table = pd.read_parquet(folder / "products.parquet")
+        offsets = np.concatenate([[0], np.cumsum(table["boxes"].to_numpy(np.int64))])
+        many = int(offsets[-1])
+        return cls(
+            table, pd.read_parquet(folder / "pairs.parquet"), offsets,
+            np.memmap(folder / BOXES, np.float32, "r", shape=(many, 4)),
+            np.memmap(folder / FEATURES, np.float16, "r", shape=(many, FEATURE_WIDTH)),
+            np.memmap(folder / LABELS, np.uint8, "r", shape=(many,)),
+        )  # fmt: skip
+
+    def ids(self) -> np.ndarray:
+        """Product id of each row of the file; str."""
+        return self.table["product_id"].to_numpy(object)[self.pairs["product"].to_numpy()]
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The candidates of each query, padded."""
+
+    query_ids: tuple[str, ...]
+    """In the order of the file, Q."""
+    queries: tuple[str, ...]
+    """Their words, as written."""
+    product_QK: np.ndarray
+    """int64 rows of the products; -1 = padding."""
+    ids_QK: np.ndarray
+    """Their product ids, str; "" = padding."""
+
+    @classmethod
+    def of(cls, products: Products) -> "Pools":
+        """The pools of a file whose rows are candidates."""
+        number_R, names = pd.factorize(products.pairs["query_id"])
+        place_R = products.pairs.groupby("query_id", sort=False).cumcount().to_numpy()
+        shape = (len(names), int(place_R.max()) + 1)
+        product_QK, ids_QK = np.full(shape, -1, np.int64), np.full(shape, "", dtype=object)
+        product_QK[number_R, place_R] = products.pairs["product"]
+        ids_QK[number_R, place_R] = products.ids()
+        first = products.pairs["query"].to_numpy(object)[np.unique(number_R, return_index=True)[1]]
+        return cls(tuple(names), tuple(first), product_QK, ids_QK)
+
+    def real(self) -> np.ndarray:
+        """Which places are no padding; bool Q×K."""
+        return self.product_QK >= 0
+
+
+def read_answers(path: Path) -> dict[str, list[str]]:
+    """Read `{query_id: [product_id, …]}`.
+
+    Raises:
+        UserError: no such file, no JSON, or something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; give the answers, {{query_id: [product_id, …]}}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: not JSON ({error}); answers are {{query_id: [product_id, …]}}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not an object; answers are {{query_id: [product_id, …]}}")
+    for query_id, ids in content.items():
+        if not isinstance(ids, list) or not ids or not all(isinstance(i, int | str) for i in ids):
+            raise UserError(f"{path}: query {query_id}: not a list of product ids; write [product_id, …]")
+    return {str(query_id): list(dict.fromkeys(map(str, ids))) for query_id, ids in content.items()}
+
+
+def check_submission(ranked: Mapping[str, Sequence[str]], pools: Pools, source: Path) -> None:
+    """Make sure that every query has five distinct products of its own pool, and that nothing else stands there.
+
+    Args:
+        ranked: product ids by query, best first.
+        pools: the candidates.
+        source: the file that they come from, named in messages.
+
+    Raises:
+        UserError: what is wrong, with its query.
+    """
+    for query_id, ids_K in zip(pools.query_ids, pools.ids_QK, strict=True):
+        chosen, pool = list(ranked.get(query_id, [])), set(ids_K) - {""}
+        wrong = ""
+        if len(pool) < SUBMITTED:
+            wrong = f"its pool has {len(pool)} products, and a submission needs {SUBMITTED}; see rejected.csv"
+        elif len(chosen) != SUBMITTED or len(set(chosen)) != SUBMITTED:
+            wrong = f"{chosen} are not {SUBMITTED} distinct products"
+        elif not set(chosen) <= pool:
+            wrong = f"{sorted(set(chosen) - pool)[0]} is not in its pool"
+        if wrong:
+            raise UserError(f"{source}: query {query_id}: {wrong}; nothing was written")
+    strange = sorted(set(ranked) - set(pools.query_ids))
+    if strange:
+        raise UserError(f"{source}: no query {strange[0]}; a submission names the queries of this file alone")
+
+
+def write_submission(path: Path, ranked: Mapping[str, Sequence[str]], pools: Pools, source: Path) -> None:
+    """Validate a submission, then write it, whole or not at all.
+
+    Args:
+        path: the CSV, `query-id,product1,…,product5`.
+        ranked: the five best product ids of each query, best first.
+        pools: the candidates.
+        source: the file that they come from, named in messages.
+
+    Raises:
+        UserError: see `check_submission`.
+    """
+    check_submission(ranked, pools, source)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows((query_id, *ranked[query_id]) for query_id in pools.query_ids)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text.getvalue(), encoding="utf-8")
+    os.replace(partial, path)
