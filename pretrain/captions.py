@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pretrain.beam import BeamConfig, Written, beam_search
 from pretrain.vocabulary import BEGIN, END, PAD
 
 
@@ -80,3 +81,31 @@ class CaptionLoss(nn.Module):
         states_MD = self.out(states_BTD[caption_M, place_M] + seed_BD[caption_M])
         logits_MV = (states_MD @ self.table_VD.T).float() + self.bias_V
         return F.cross_entropy(logits_MV, tokens_BT[caption_M, place_M], reduction="none"), caption_M
+
+    def write(self, sentence_BD: Tensor, places: int, config: BeamConfig, chunk: int = 128) -> Written:
+        """Write a caption for each picture.
+
+        Args:
+            sentence_BD: head 0 of each picture.
+            places: longest caption with its end mark.
+            config: of the beam search.
+            chunk: pictures at a time; the last chunk is filled up, so that it changes no other.
+
+        Returns:
+            The captions and their log probabilities; a picture's caption is its own, whatever stands beside it.
+        """
+        parts = []
+        for part_BD in sentence_BD.split(chunk):
+            filled_BD = F.pad(part_BD, (0, 0, 0, chunk - len(part_BD)))
+            seed_BD = torch.tanh(self.seed(filled_BD))
+            written = beam_search(self._step, torch.stack([seed_BD, seed_BD], dim=1), places, config)
+            parts.append((written.tokens_BT[: len(part_BD)], written.log_probability_B[: len(part_BD)]))
+        tokens, values = zip(*parts, strict=True)
+        return Written(torch.cat(tokens), torch.cat(values))
+
+    def _step(self, before_M: Tensor, state_M2D: Tensor) -> tuple[Tensor, Tensor]:
+        """One word on; the state is that of the decoder, and the seed beside it."""
+        hidden_MD, seed_MD = state_M2D.unbind(dim=1)
+        out_M1D, _ = self.decoder(self.table_VD[before_M][:, None], hidden_MD[None].contiguous())
+        logits_MV = self.out(out_M1D[:, 0] + seed_MD) @ self.table_VD.T + self.bias_V
+        return logits_MV.log_softmax(dim=1), torch.stack([out_M1D[:, 0], seed_MD], dim=1)

@@ -60,6 +60,11 @@ def post_of_pictures(posts: Posts) -> np.ndarray:
     return row_of.loc[posts.pictures["post_id"]].to_numpy(np.int64)
 
 
+def spread(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many rows, spread evenly over all."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+
+
 @dataclass(frozen=True)
 class Division:
     """Which posts are for what; rows of the table, or of the pictures."""

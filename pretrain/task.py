@@ -82,21 +82,29 @@ class PretrainTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         """Tag metrics, and the perplexity of a word of a caption, on the held-out pictures."""
-        device = next(self.parameters()).device
-        heads = torch.from_numpy(embed(self.encoder, self.valid.pictures, self.valid.rows, device)).to(device)
-        post_B = self.valid.post_N[self.valid.rows]
+        heads = self.held_out_heads()
         metrics: dict[str, float] = {}
         if self.captions is not None:
-            tokens = torch.from_numpy(self.valid.tokens_PT[post_B]).to(device)
+            tokens = torch.from_numpy(self.valid.tokens_PT[self.valid.post_N[self.valid.rows]]).to(heads.device)
             parts = zip(heads.split(512), tokens.split(512), strict=True)
             losses = torch.cat([self.captions.token_losses(h[:, 0], t)[0] for h, t in parts])
             metrics["caption_perplexity"] = float(losses.mean().exp())
         if self.tags is not None:
-            scores_NV = torch.cat([self.tags.logits(part) for part in heads.split(512)]).cpu().numpy()
-            truth_NV = np.zeros(scores_NV.shape, dtype=bool)
-            np.put_along_axis(truth_NV, self.valid.tags_PW[post_B], True, axis=1)
-            metrics |= tag_metrics(scores_NV[:, FIRST_WORD:], truth_NV[:, FIRST_WORD:])
+            metrics |= tag_metrics(*self.tag_scores(heads))
         return metrics
+
+    def held_out_heads(self) -> Tensor:
+        """Heads of the held-out pictures, float32 N×H×D."""
+        device = next(self.parameters()).device
+        return torch.from_numpy(embed(self.encoder, self.valid.pictures, self.valid.rows, device)).to(device)
+
+    def tag_scores(self, heads_NHD: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Logits of the tags of the held-out pictures, and which are true: N×V, without the marks."""
+        assert self.tags is not None
+        scores_NV = torch.cat([self.tags.logits(part) for part in heads_NHD.split(512)]).cpu().numpy()
+        truth_NV = np.zeros(scores_NV.shape, dtype=bool)
+        np.put_along_axis(truth_NV, self.valid.tags_PW[self.valid.post_N[self.valid.rows]], True, axis=1)
+        return scores_NV[:, FIRST_WORD:], truth_NV[:, FIRST_WORD:]
 
 
 def usable_posts(tags_PW: np.ndarray) -> np.ndarray:

@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 
 from data.posts import Posts
 from data.splits import parse_cut_off
+from pretrain.beam import BeamConfig
 from pretrain.captions import CaptionLoss, caption_tokens
 from pretrain.encoder import EncoderConfig, PixelEncoder, build_encoder, rebuild_encoder
-from pretrain.examples import divide, encode_words, split_words
+from pretrain.examples import divide, encode_words, split_words, spread
 from pretrain.pictures import AugmentConfig, PixelPictures
+from pretrain.reports import write_reports
 from pretrain.tags import TagLoss
 from pretrain.task import PictureBatches, PretrainTask, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig
@@ -61,6 +63,10 @@ class PretrainSettings:
     """The decoder knows this many of the most frequent words, words."""
     valid_pictures: int = 2000
     """Most held-out pictures that a validation looks at."""
+    beam: BeamConfig = field(default_factory=BeamConfig)
+    """How captions are written."""
+    caption_samples: int = 500
+    """Most held-out pictures whose written captions go to captions.csv, and on which BLEU rests; 0 = none."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=10, min_steps=2000, batch_size=64, lr=1e-3))
     """How to train."""
 
@@ -77,11 +83,6 @@ class PretrainConfig(PretrainSettings):
     """First day (YYYY-MM-DD) that nothing may learn from; by default all posts may be learnt from."""
     force: bool = False
     """Run even if the result is up to date."""
-
-
-def spread(rows: np.ndarray, most: int) -> np.ndarray:
-    """At most so many rows, spread evenly over all."""
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def _losses(
@@ -104,7 +105,8 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
     vocabulary = Vocabulary.build(split_words(early), config.vocabulary)
 
     tags_PW = encode_words(posts.table, vocabulary, config.tag_width).words_PW
-    numbers = [vocabulary.encode(words) for words in split_words(posts.table)]
+    texts = split_words(posts.table)
+    numbers = [vocabulary.encode(words) for words in texts]
     tokens_PT = caption_tokens(numbers, config.caption_width, config.caption_words)
     usable_P = usable_posts(tags_PW)
     train_rows = division.pictures("train", usable_P)
@@ -132,6 +134,8 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
         encoder.save(run.folder)
         vocabulary.save(run.folder)
         run.metrics |= metrics | {"train_pictures": len(train_rows), "words": len(vocabulary)}
+        ids = posts.pictures["picture_id"].to_numpy(str)
+        run.metrics |= write_reports(task, vocabulary, texts, ids, config.beam, config.caption_samples, run.folder)
 
 
 @dataclass(frozen=True)
@@ -163,11 +167,14 @@ def main(config: PretrainConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`.
+        The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`; of held-out pictures `tags.csv` (how
+        well each tag is predicted) and `captions.csv` (what was written beside what people wrote).
 
     Raises:
         UserError: no pictures, no text, or too few of them; a backbone that cannot be loaded.
     """
+    if config.beam.width < 1 or config.caption_width < 2:
+        raise UserError("--beam.width must be 1 or more, and --caption-width 2 or more")
     with open_world() as world:
         inputs = {"posts": config.posts}
         with open_run(

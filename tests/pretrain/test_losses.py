@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
 from pretrain.captions import CaptionLoss, caption_tokens
-from pretrain.tag_metrics import average_precision, best_threshold, f1_scores, tag_metrics
+from pretrain.tag_metrics import average_precision, best_threshold, decide, f1_scores, tag_metrics, tag_table
 from pretrain.tags import TagLoss
 from pretrain.vocabulary import BEGIN, END, PAD
 
@@ -49,6 +49,38 @@ def test_only_chosen_words_get_a_gradient() -> None:
     loss(HEADS, torch.tensor([[4, PAD]])).backward()
     assert loss.table_VD.grad is not None
     assert (loss.table_VD.grad != 0).any(dim=1).tolist() == [False, False, False, True, True, False]
+
+
+def test_gradients_are_built_for_the_chosen_words_only() -> None:
+    batch, heads, dim, words, tags, negatives = 8, 3, 16, 20_000, 4, 10
+    rates = np.full(words, 0.01, np.float32)
+    loss = TagLoss(np.random.default_rng(0).normal(size=(words, dim)).astype(np.float32), rates, negatives, 0.5)
+    kept: list[torch.Tensor] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)
+        return tensor
+
+    drawn = torch.randint(3, words, (batch, tags))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        value = loss(torch.randn(batch, heads, dim, requires_grad=True), drawn)
+    chosen = tags + negatives
+    # What the backward pass needs is as large as the chosen words' vectors; B×V alone would be 40 times that.
+    assert max(tensor.numel() for tensor in kept) <= batch * chosen * dim < batch * words / 40
+    value.backward()
+    assert loss.table_VD.grad is not None
+    touched = (loss.table_VD.grad != 0).any(dim=1)
+    assert touched[drawn].all()
+    assert int(touched.sum()) <= batch * chosen
+
+
+def test_the_chosen_words_gradient_is_that_of_the_whole_vocabulary() -> None:
+    truth = torch.tensor([[0.0, 1.0, 0.0]])
+    loss = tag_loss(100)
+    loss(HEADS, torch.tensor([[4, PAD]])).backward()
+    few, loss.table_VD.grad = loss.table_VD.grad, None
+    torch.nn.functional.binary_cross_entropy_with_logits(loss.logits(HEADS)[:, 3:], truth, reduction="sum").backward()
+    torch.testing.assert_close(few, loss.table_VD.grad)
 
 
 def test_balance_counts_rare_words_more_but_keeps_the_mean() -> None:
@@ -129,3 +161,28 @@ def test_perfect_scores_are_perfect() -> None:
     truth = np.random.default_rng(0).random((40, 3)) < 0.3
     told = tag_metrics(truth * 2.0 - 1, truth)
     assert told == pytest.approx(dict.fromkeys(told, 1.0))
+
+
+def test_tag_table_by_hand() -> None:
+    scores = np.array([[0.9, 0.9, 0.1], [0.8, 0.8, 0.1], [0.1, 0.7, 0.1], [0.1, 0.1, 0.1]])
+    truth = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]], dtype=bool)
+    # Even rows take the threshold that is best on odd ones (0.8), and odd rows that of even ones (0.7).
+    assert decide(scores, truth).astype(int).tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    table = tag_table(scores, truth, ["红", "圆", "方"])
+    assert table["word"].tolist() == ["红", "圆", "方"]
+    assert table["count"].tolist() == [2, 2, 0]
+    assert table["average_precision"].tolist() == pytest.approx([1, (1 / 2 + 2 / 3) / 2, np.nan], nan_ok=True)
+    assert table["precision"].tolist() == pytest.approx([1, 1 / 2, np.nan], nan_ok=True)
+    assert table["recall"].tolist() == pytest.approx([1, 1 / 2, np.nan], nan_ok=True)
+    assert table["f1"].tolist() == pytest.approx([1, 1 / 2, np.nan], nan_ok=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_tag_table_sums_up_to_the_metrics(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.random((30, 4)) < 0.3
+    scores = rng.normal(size=(30, 4)) + truth
+    table, told = tag_table(scores, truth, list("甲乙丙丁")), tag_metrics(scores, truth)
+    assert table["average_precision"].mean() == pytest.approx(told["tag_map"])
+    assert table["f1"].mean() == pytest.approx(told["tag_macro_f1"])
