@@ -109,7 +109,7 @@ class Searcher:
         with torch.inference_mode():
             query = self.models.text(torch.from_numpy(pad([numbers], len(numbers))))
             rows, _ = self.index.search(query.sentence_QD.numpy(), max(10 * k, CANDIDATES))
-            rows_C = np.sort(rows[0])
+            rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
             heads_CHD = torch.from_numpy(np.asarray(self.heads_NHD[rows_C], dtype=np.float32))
             word_C = word_scores(query, heads_CHD)[0].numpy()
             sentence_C = sentence_scores(query, heads_CHD)[0].numpy()

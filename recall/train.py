@@ -30,6 +30,7 @@ from pretrain.word_vectors import word_vectors
 from recall.embeddings import Embeddings, text_vectors, write_picture_embeddings
 from recall.evaluate import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
+from recall.index_kinds import IndexConfig, check_index
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
 from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
@@ -57,6 +58,8 @@ class RecallSettings:
     """Give each pair a hard negative pair; a step then sees twice the batch in pictures."""
     loss: LossConfig = field(default_factory=LossConfig)
     """What the matchers learn from."""
+    index: IndexConfig = field(default_factory=IndexConfig)
+    """How the nearest pictures of a sentence are found."""
     text_width: int = 24
     """Most words of a post that count, words."""
     pool: int = 30
@@ -111,6 +114,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     posts = Posts.load(config.posts)
     before = load_config(config.pretrain, PretrainConfig)
     pretrained = load_pretrained(config.pretrain)
+    check_index(config.index, len(posts.images), pretrained.encoder.dim)
     vocabulary = pretrained.vocabulary
     division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
 
@@ -146,7 +150,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
 
     _save(run.folder, task, vocabulary, blend)
-    _embed(run.folder, task, posts, words)
+    _embed(run.folder, task, posts, words, config.index)
 
 
 def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dict[str, float]]) -> None:
@@ -170,11 +174,12 @@ def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) 
     (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
 
 
-def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words) -> None:
+def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words, index: IndexConfig) -> None:
     ids = posts.pictures["picture_id"].to_numpy(str)
     pictures = write_picture_embeddings(task.encoder, PixelPictures(posts.images), ids, folder)
-    Index.build(pictures.vectors_ND).save(folder)
     texts = text_vectors(task.text, words.words_PW)
+    asked = texts[texts.any(axis=1)]  # a post without a known word asks for nothing
+    Index.build(pictures.vectors_ND, index, queries_SD=asked).save(folder)
     Embeddings(posts.table["post_id"].to_numpy(str), texts).save(folder / TEXT)
     titles = posts.table.set_index("post_id")["title"]
     shown = posts.pictures[["picture_id", "post_id", "path"]]
@@ -220,7 +225,8 @@ def main(config: RecallConfig) -> Path:
 
     Returns:
         The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`, `blend.json`; picture embeddings
-        `ids.parquet`, `vectors.npy`, `heads.npy`; `text/` with sentence vectors of posts; `index.faiss`.
+        `ids.parquet`, `vectors.npy`, `heads.npy`; `text/` with sentence vectors of posts; `index.faiss`,
+        `index-ids.npy`, `index.json`.
 
     Raises:
         UserError: an input is missing, or too few posts have pictures and text.

@@ -28,28 +28,6 @@ def metrics_of(run: Path) -> dict[str, float]:
     return json.loads((run / "manifest.json").read_text())["metrics"]  # type: ignore[no-any-return]
 
 
-def test_index_against_brute_force(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    vectors, queries = rng.normal(size=(50, 8)).astype(np.float32), rng.normal(size=(3, 8)).astype(np.float32)
-    Index.build(vectors).save(tmp_path)
-    index = Index.load(tmp_path)
-    rows, scores = index.search(queries, 7)
-    exact = queries @ vectors.T
-    np.testing.assert_array_equal(rows, np.argsort(-exact, axis=1)[:, :7])
-    np.testing.assert_allclose(scores, -np.sort(-exact, axis=1)[:, :7], rtol=1e-5)
-    assert index.search(queries, 99)[0].shape == (3, 50)
-    with pytest.raises(ValueError, match="dimensions"):
-        index.search(queries[:, :4], 1)
-
-
-def test_missing_or_damaged_index_is_the_users_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="missing"):
-        Index.load(tmp_path)
-    (tmp_path / "index.faiss").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="cannot read"):
-        Index.load(tmp_path)
-
-
 def test_embeddings_must_belong_together(tmp_path: Path) -> None:
     Embeddings(np.array(["a", "b"]), np.eye(2, dtype=np.float32)).save(tmp_path)
     assert Embeddings.load(tmp_path).ids.tolist() == ["a", "b"]
