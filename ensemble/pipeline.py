@@ -28,6 +28,8 @@ from ensemble.leaderboard import LeaderboardConfig, LeaderboardSettings
 from ensemble.leaderboard import main as leaderboard
 from ensemble.train import EnsembleConfig, EnsembleSettings
 from ensemble.train import main as ensemble
+from pretrain.caption import CaptionConfig
+from pretrain.caption import main as caption
 from pretrain.train import PretrainConfig, PretrainSettings
 from pretrain.train import main as pretrain
 from rank.train import RankConfig, RankSettings
@@ -38,6 +40,7 @@ from recall.train import RecallConfig, RecallSettings
 from recall.train import main as recall
 from stylecast.cli import under_torchrun
 from stylecast.config import to_dict
+from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ class RunConfig:
     cut_off: str = ""
     """First day (YYYY-MM-DD) that encoders, vocabularies and styles may not learn from; by default the day
     after the first validation origin, so that every judged forecast is made by what was known."""
+    captions: bool = False
+    """Write texts for posts that have pictures and none of their own; needs --styles.source text or both."""
     force: bool = False
     """Run every stage even if it is up to date."""
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
@@ -118,8 +123,9 @@ def _forecast(config: RunConfig, posts: Posts, split: Split, cut_off: str, start
         log.info("no pictures: styles come from the texts")
         found = replace(found, source="text")
     recalled = out / "recall" if pictures else None
-    styles(_located(StylesConfig, found, posts=out / "prepare", recall=recalled, out=out / "styles", cut_off=cut_off,
-                    force=force))  # fmt: skip
+    captions = out / "captions" if pictures and config.captions else None
+    styles(_located(StylesConfig, found, posts=out / "prepare", recall=recalled, captions=captions,
+                    out=out / "styles", cut_off=cut_off, force=force))  # fmt: skip
     # The numbers of origins are settled by the dates alone, so that the cut-off and the backtest agree.
     ranked = replace(config.rank, test_origins=len(split.test), validation_origins=len(split.validation))
     start("rank.train", rank, _located(RankConfig, ranked, posts=out / "prepare", recall=recalled,
@@ -147,6 +153,8 @@ def main(config: RunConfig, nproc: int = 1, verbosity: int = 0) -> str:
         UserError: whatever a stage finds wrong.
     """
     out, force = config.out, config.force
+    if config.captions and config.styles.source == "pictures":
+        raise UserError("--captions fills texts, which --styles.source pictures does not read; use text or both")
     start = _Starter(nproc, verbosity)
     read = replace(config.prepare, sample=config.sample or config.prepare.sample)
     prepare(_located(PrepareConfig, read, posts=config.posts, out=out / "prepare", force=force))
@@ -162,6 +170,8 @@ def main(config: RunConfig, nproc: int = 1, verbosity: int = 0) -> str:
                                                    out=out / "pretrain", cut_off=cut_off, force=force))  # fmt: skip
         start("recall.train", recall, _located(RecallConfig, config.recall, posts=out / "prepare",
                                                pretrain=out / "pretrain", out=out / "recall", force=force))  # fmt: skip
+        if config.captions:
+            caption(CaptionConfig(posts=out / "prepare", pretrain=out / "pretrain", out=out / "captions", force=force))
     if split is None:
         search = f'; search them: stylecast search {out} "…"' if len(posts.pictures) else ""
         return f"{config.posts}: styles over time need `time`, which these posts do not have{search}"

@@ -148,6 +148,8 @@ class Pretrained:
     """The known words."""
     table_VD: torch.Tensor | None
     """Tag vectors: heads 1.. were trained to point at them; None without tag loss."""
+    captions: CaptionLoss | None
+    """The decoder, with its weights; None without caption loss."""
 
 
 def load_pretrained(folder: Path) -> Pretrained:
@@ -160,7 +162,13 @@ def load_pretrained(folder: Path) -> Pretrained:
     encoder = rebuild_encoder(folder)
     weights = load_file(folder / WEIGHTS)
     encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")})
-    return Pretrained(encoder.eval(), Vocabulary.load(folder), weights.get("tags.table_VD"))
+    decoder = {k.removeprefix("captions."): v for k, v in weights.items() if k.startswith("captions.")}
+    captions = None
+    if decoder:
+        table_VD = decoder["table_VD"].numpy()
+        captions = CaptionLoss(table_VD, np.ones(len(table_VD), np.float32)).eval()
+        captions.load_state_dict(decoder)
+    return Pretrained(encoder.eval(), Vocabulary.load(folder), weights.get("tags.table_VD"), captions)
 
 
 def main(config: PretrainConfig) -> Path:

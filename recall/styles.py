@@ -18,6 +18,7 @@ import pandas as pd
 from data.panel import Panel
 from data.posts import COUNT_COLUMNS, Posts
 from data.splits import parse_cut_off
+from pretrain.caption import filled_words
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
 from recall.names import medoids, name_styles
 from recall.text_vectors import TextVectors
@@ -49,6 +50,9 @@ class StylesConfig(StylesSettings):
     """Run folder of `prepare`."""
     recall: Path | None = None
     """Run folder of `recall`, for styles from pictures; not needed for styles from text."""
+    captions: Path | None = None
+    """Run folder of `caption`: what it wrote stands in for the text of posts that have none. It is marked as
+    generated, and neither word vectors nor names are learnt from it."""
     out: Path = Path("runs/styles")
     """Folder of the result."""
     cut_off: str = ""
@@ -62,19 +66,21 @@ class _Items:
     """What is clustered: pictures, or posts."""
 
     table: pd.DataFrame
-    """id, post_id, time, one row an item."""
+    """id, post_id, time, generated (its text is no person's), one row an item."""
     vectors_ND: np.ndarray
 
 
 def _text_items(posts: Posts, config: StylesConfig, early: pd.Series, folder: Path) -> _Items:
-    texts = posts.table["words"]
-    model = TextVectors.fit(texts[early].tolist(), config.text_dimensions, config.min_count, config.cluster.seed)
+    model = TextVectors.fit(
+        posts.table["words"][early].tolist(), config.text_dimensions, config.min_count, config.cluster.seed
+    )
     model.save(folder / "text")
+    texts, generated = filled_words(posts, config.captions)
     vectors_ND = model.transform(texts.tolist())
     known = (vectors_ND != 0).any(axis=1)
     if not known.all():
         log.info("%d of %d posts have no word with a vector and are left out", (~known).sum(), len(known))
-    table = posts.table.loc[known, ["post_id", "time"]].assign(id=posts.table["post_id"])
+    table = posts.table.loc[known, ["post_id", "time"]].assign(id=posts.table["post_id"], generated=generated)
     return _Items(table.reset_index(drop=True), vectors_ND[known])
 
 
@@ -84,10 +90,13 @@ def _picture_items(posts: Posts, recall: Path) -> _Items:
     times = posts.table.set_index("post_id")["time"]
     pictures = posts.pictures.set_index("picture_id").loc[ids, ["post_id"]]
     table = pd.DataFrame({"id": ids.to_numpy(), "post_id": pictures["post_id"].to_numpy()})
-    return _Items(table.assign(time=times[table["post_id"]].to_numpy()), np.load(recall / "vectors.npy"))
+    table = table.assign(time=times[table["post_id"]].to_numpy(), generated=False)
+    return _Items(table, np.load(recall / "vectors.npy"))
 
 
 def _items(posts: Posts, config: StylesConfig, early: pd.Series, folder: Path) -> _Items:
+    if config.captions is not None and config.source == "pictures":
+        raise UserError("--captions fills texts, which --source pictures does not read; use --source text or both")
     if config.source == "text":
         return _text_items(posts, config, early, folder)
     if config.recall is None:
@@ -100,14 +109,16 @@ def _items(posts: Posts, config: StylesConfig, early: pd.Series, folder: Path) -
     rows = row_of.reindex(pictures.table["post_id"]).to_numpy()
     side_ND = np.zeros((len(rows), texts.vectors_ND.shape[1]), np.float32)
     side_ND[~np.isnan(rows)] = texts.vectors_ND[rows[~np.isnan(rows)].astype(int)]
-    return _Items(pictures.table, np.hstack([pictures.vectors_ND, side_ND]))
+    said = set(texts.table.loc[texts.table["generated"], "post_id"])
+    table = pictures.table.assign(generated=pictures.table["post_id"].isin(said))
+    return _Items(table, np.hstack([pictures.vectors_ND, side_ND]))
 
 
 def _assign(items: _Items, clusters: Clusters) -> pd.DataFrame:
     labels, distances = clusters.predict(items.vectors_ND)
     digits = max(2, len(str(len(clusters.centroids_KP) - 1)))
     style = pd.Series([f"s{label:0{digits}d}" for label in labels], dtype=object)
-    return items.table[["id", "post_id", "time"]].assign(
+    return items.table[["id", "post_id", "time", "generated"]].assign(
         style=style, distance=distances.astype(np.float32), emerging=distances > clusters.far
     )
 
@@ -160,7 +171,8 @@ def main(config: StylesConfig) -> Path:
     Raises:
         UserError: posts without time, a missing input, or too few posts before the cut-off.
     """
-    inputs = {"posts": config.posts} | ({"recall": config.recall} if config.recall else {})
+    inputs = {"posts": config.posts}
+    inputs |= {n: p for n, p in (("recall", config.recall), ("captions", config.captions)) if p is not None}
     with open_run(config.out, "styles", config, inputs, force=config.force, seed=config.cluster.seed) as run:
         if run is not None:
             posts = Posts.load(config.posts)

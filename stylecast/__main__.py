@@ -26,6 +26,7 @@ COMMANDS = {
     "prepare": Command("data.prepare", "PrepareConfig", "read and validate posts, clean text, decode pictures"),
     "pretrain": Command("pretrain.train", "PretrainConfig", "train a picture encoder on tags and captions",
                         recipes="pretrain.recipes", neural=True),
+    "caption": Command("pretrain.caption", "CaptionConfig", "write texts for posts that have pictures and no text"),
     "recall": Command("recall.train", "RecallConfig", "train picture-word and picture-sentence matching; embed; index",
                       recipes="recall.recipes", neural=True),
     "styles": Command("recall.styles", "StylesConfig", "cluster pictures (or texts) into styles, count them by day"),
