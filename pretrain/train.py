@@ -10,6 +10,7 @@ import logging
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.beam import BeamConfig
 from pretrain.captions import CaptionLoss, caption_tokens
-from pretrain.encoder import EncoderConfig, PixelEncoder, build_encoder, rebuild_encoder
+from pretrain.encoder import Encoder, EncoderConfig, PixelEncoder, build_encoder, rebuild_encoder
 from pretrain.examples import divide, encode_words, split_words, spread
 from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.reports import write_reports
@@ -85,27 +86,37 @@ class PretrainConfig(PretrainSettings):
     """Run even if the result is up to date."""
 
 
-def _losses(
-    config: PretrainConfig, vocabulary: Vocabulary, train_tags_PW: np.ndarray
-) -> tuple[TagLoss | None, CaptionLoss | None]:
-    if config.tags_weight <= 0 and config.captions_weight <= 0:
-        raise UserError("--tags-weight and --captions-weight are both 0: nothing is left to learn from")
-    rates_V = vocabulary.rates_V()
-    table_VD = word_vectors(train_tags_PW, len(vocabulary), config.encoder.dim, config.loop.seed)
-    tags = TagLoss(table_VD, rates_V, config.negatives, config.balance) if config.tags_weight > 0 else None
-    known = slice(config.caption_words)
-    captions = CaptionLoss(table_VD[known], rates_V[known]) if config.captions_weight > 0 else None
-    return tags, captions
+@dataclass(frozen=True)
+class Lessons:
+    """What an encoder learns from, and what it is held against."""
+
+    posts: Posts
+    """All posts, the later ones too."""
+    texts: list[list[str]]
+    """Words of each post, unknown ones too."""
+    vocabulary: Vocabulary
+    """The words of the training posts."""
+    early_PW: np.ndarray
+    """Distinct word numbers of the training posts, padded."""
+    training: PictureBatches
+    """The training pictures."""
+    held_out: PictureBatches
+    """Pictures to validate on."""
 
 
-def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
+def read_lessons(config: PretrainConfig) -> Lessons:
+    """Read posts, split them, build the vocabulary.
+
+    Raises:
+        UserError: no pictures, no text, or too few of them.
+    """
     posts = Posts.load(config.posts)
     division = divide(posts, parse_cut_off(config.cut_off), config.loop.seed)
-    early = posts.table[division.split_P == "train"]
-    vocabulary = Vocabulary.build(split_words(early), config.vocabulary)
+    texts = split_words(posts.table)
+    early_P = division.split_P == "train"
+    vocabulary = Vocabulary.build([w for w, early in zip(texts, early_P, strict=True) if early], config.vocabulary)
 
     tags_PW = encode_words(posts.table, vocabulary, config.tag_width).words_PW
-    texts = split_words(posts.table)
     numbers = [vocabulary.encode(words) for words in texts]
     tokens_PT = caption_tokens(numbers, config.caption_width, config.caption_words)
     usable_P = usable_posts(tags_PW)
@@ -116,26 +127,48 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
             f"{config.posts}: {len(train_rows)} pictures with text to train on and {len(valid_rows)} to validate on "
             "are too few; give more posts with pictures and text, or a later --cut-off"
         )
-    log.info("pretraining on %d pictures, validating on %d", len(train_rows), len(valid_rows))
     pictures = PixelPictures(posts.images, config.augment)
     training, held_out = (
         PictureBatches(pictures, rows, division.post_N, tags_PW, tokens_PT) for rows in (train_rows, valid_rows)
     )
+    return Lessons(posts, texts, vocabulary, tags_PW[early_P], training, held_out)
 
+
+def new_task(config: PretrainConfig, lessons: Lessons, encoder: Encoder) -> PretrainTask:
+    """An encoder with the losses that the config asks for.
+
+    Raises:
+        UserError: it asks for none.
+    """
+    if config.tags_weight <= 0 and config.captions_weight <= 0:
+        raise UserError("--tags-weight and --captions-weight are both 0: nothing is left to learn from")
+    rates_V = lessons.vocabulary.rates_V()
+    table_VD = word_vectors(lessons.early_PW, len(lessons.vocabulary), encoder.dim, config.loop.seed)
+    tags = TagLoss(table_VD, rates_V, config.negatives, config.balance) if config.tags_weight > 0 else None
+    known = slice(config.caption_words)
+    captions = CaptionLoss(table_VD[known], rates_V[known]) if config.captions_weight > 0 else None
+    return PretrainTask(encoder, tags, captions, (config.tags_weight, config.captions_weight), lessons.held_out)
+
+
+def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
+    lessons = read_lessons(config)
+    log.info("pretraining on %d pictures, validating on %d", len(lessons.training), len(lessons.held_out))
     torch.manual_seed(config.loop.seed)
     encoder = build_encoder(config.encoder)
-    tags, captions = _losses(config, vocabulary, tags_PW[division.split_P == "train"])
-    task = PretrainTask(encoder, tags, captions, (config.tags_weight, config.captions_weight), held_out)
-    monitor, mode = ("tag_map", "max") if tags is not None else ("caption_perplexity", "min")
-    metrics = train(task, training, config.loop, world, run.folder, monitor=monitor, mode=mode)  # type: ignore[arg-type]
+    task = new_task(config, lessons, encoder)
+    mode: Literal["max", "min"]
+    monitor, mode = ("tag_map", "max") if task.tags is not None else ("caption_perplexity", "min")
+    metrics = train(task, lessons.training, config.loop, world, run.folder, monitor=monitor, mode=mode)
 
     if world.is_main:
         save_file({k: v.cpu().contiguous() for k, v in task.state_dict().items()}, run.folder / WEIGHTS)
         encoder.save(run.folder)
-        vocabulary.save(run.folder)
-        run.metrics |= metrics | {"train_pictures": len(train_rows), "words": len(vocabulary)}
-        ids = posts.pictures["picture_id"].to_numpy(str)
-        run.metrics |= write_reports(task, vocabulary, texts, ids, config.beam, config.caption_samples, run.folder)
+        lessons.vocabulary.save(run.folder)
+        run.metrics |= metrics | {"train_pictures": len(lessons.training), "words": len(lessons.vocabulary)}
+        ids = lessons.posts.pictures["picture_id"].to_numpy(str)
+        run.metrics |= write_reports(
+            task, lessons.vocabulary, lessons.texts, ids, config.beam, config.caption_samples, run.folder
+        )
 
 
 @dataclass(frozen=True)
