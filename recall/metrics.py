@@ -15,19 +15,28 @@ def ranked_relevance(scores_QK: np.ndarray, relevant_QK: np.ndarray, depth: int)
     return np.take_along_axis(relevant_QK, order_QK, axis=1)
 
 
-def ndcg(scores_QK: np.ndarray, relevant_QK: np.ndarray, depth: int = 5) -> np.ndarray:
+def ndcg(
+    scores_QK: np.ndarray, relevant_QK: np.ndarray, depth: int = 5, truth_Q: np.ndarray | None = None
+) -> np.ndarray:
     """NDCG@depth of each query as KDD Cup 2020 Multimodalities Recall scores it.
 
     Binary gain; DCG = Σ r_p / log2(p + 1) over positions p = 1..depth; the ideal is that of
     min(number of relevant items, depth) ones.
 
+    Args:
+        scores_QK: best is largest; -inf = padding.
+        relevant_QK: bool.
+        depth: positions that count.
+        truth_Q: number of relevant items, where some stand in no pool; by default those of the pool.
+
     Returns:
         float64 Q, in 0..1; 0 for a query without a relevant item.
     """
+    truth_Q = relevant_QK.sum(axis=1) if truth_Q is None else truth_Q
     hits_QD = ranked_relevance(scores_QK, relevant_QK, depth)
     discount_D = 1 / np.log2(np.arange(depth) + 2)
     gained_Q = hits_QD @ discount_D[: hits_QD.shape[1]]
-    ideal_Q = np.concatenate([[0.0], np.cumsum(discount_D)])[np.minimum(relevant_QK.sum(axis=1), depth)]
+    ideal_Q = np.concatenate([[0.0], np.cumsum(discount_D)])[np.minimum(truth_Q, depth)]
     return np.divide(gained_Q, ideal_Q, out=np.zeros(len(gained_Q)), where=ideal_Q > 0)
 
 

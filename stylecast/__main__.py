@@ -38,7 +38,9 @@ COMMANDS = {
                    recipes="ensemble.recipes", spreads=True),
     "forecast": Command("ensemble.forecast", "ForecastConfig", "forecast a ready panel", main="forecast_main"),
     "backtest": Command("ensemble.forecast", "BacktestConfig", "backtest a ready panel", main="backtest_main"),
-    "kddcup-sample": Command("data.sample_kddcup", "KddCupSampleConfig", "make files like KDD Cup 2020's, with answers"),
+    "kddcup": Command("recall.kddcup", "KddCupConfig", "KDD Cup 2020 Multimodalities Recall: files to submission",
+                      recipes="recall.kddcup_recipes", neural=True),
+    "kddcup-sample": Command("data.sample_kddcup", "KddCupSampleConfig", "make files like those of KDD Cup 2020"),
     "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
 }  # fmt: skip
 

@@ -1,0 +1,129 @@
+"""The two matchers, trained on the pairs of a KDD Cup training file, and read back.
+
+Shapes: P pairs, Q queries, N pictures, V vocabulary, D dimensions.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from data.kddcup import Products
+from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
+from pretrain.regions import RegionEncoder, rebuild_regions
+from pretrain.vocabulary import Vocabulary
+from pretrain.word_vectors import word_vectors
+from recall.evaluate import Gallery
+from recall.matchers import TextEncoder
+from recall.negatives import Negatives, NegativesConfig
+from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask
+from stylecast.loop import LoopConfig, train
+from stylecast.runs import Run
+from stylecast.world import World
+
+log = logging.getLogger(__name__)
+POOL = 20  # pictures of a held-out pool, on which the best weights are chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionRecallConfig:
+    """How products and queries are matched."""
+
+    query: QueryConfig = field(default_factory=lambda: QueryConfig(short=0.1))
+    """How a query is cut for training."""
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    """The mixture of hard negatives."""
+    mined: bool = True
+    """Give each pair a hard negative pair; a step then sees twice the batch in products."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """What the matchers learn from."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=2, min_steps=1500, batch_size=128, lr=1e-3))
+    """How to train."""
+
+
+@dataclass(frozen=True)
+class Matchers:
+    """What a trained run is made of."""
+
+    encoder: RegionEncoder
+    """Boxes to heads."""
+    text: TextEncoder
+    """Words to vectors."""
+    vocabulary: Vocabulary
+    """The known words."""
+
+
+def _weights(folder: Path, part: str) -> dict[str, torch.Tensor]:
+    held = load_file(folder / WEIGHTS)
+    return {name.removeprefix(f"{part}."): value for name, value in held.items() if name.startswith(f"{part}.")}
+
+
+def load_matchers(folder: Path) -> Matchers:
+    """Read what `train_matchers` wrote; on the CPU."""
+    encoder, weights = rebuild_regions(folder), _weights(folder, "text")
+    text = TextEncoder(weights["table_VD"])
+    encoder.load_state_dict(_weights(folder, "encoder"))
+    text.load_state_dict(weights)
+    return Matchers(encoder.eval(), text.eval(), Vocabulary.load(folder))
+
+
+def held_out_gallery(pairs: Pairs, seed: int) -> Gallery:
+    """Held-out pairs, each with a pool of its product and others; products of the same words are right as well."""
+    rows = pairs.valid
+    product_N = pairs.pictures.product_N[rows]
+    text_N = np.unique(pairs.words_PW[rows], axis=0, return_inverse=True)[1].reshape(-1)
+    relevant_NN = (product_N[:, None] == product_N) | (text_N[:, None] == text_N)
+    rng = np.random.default_rng(seed)
+    size = min(POOL - 1, int((~relevant_NN).sum(axis=1).min()))
+    others = [rng.choice(np.flatnonzero(~right_N), size, replace=False) for right_N in relevant_NN]
+    pool_NK = np.column_stack([np.arange(len(rows)), np.array(others, dtype=np.int64).reshape(len(rows), size)])
+    return Gallery(rows, rows, relevant_NN, pool_NK)
+
+
+def _batches(products: Products, pairs: Pairs, size: int, config: RegionRecallConfig) -> PairBatches:
+    product_P = pairs.pictures.product_N
+    ids_PK = np.column_stack([product_P, pd.factorize(products.pairs["query"])[0]]).astype(np.int64)
+    return PairBatches(
+        pairs.pictures, pairs.train, np.arange(len(product_P)), pairs.words_PW, np.zeros(pairs.words_PW.shape, bool),
+        ids_PK, product_P, Negatives(pairs.words_PW, pairs.train, size, config.negatives), config.query, config.mined,
+    )  # fmt: skip
+
+
+def train_matchers(
+    products: Products, pretrained: Path, queries: QueriesConfig, config: RegionRecallConfig, world: World, run: Run
+) -> None:
+    """Train both matchers; write `model.safetensors`, `regions.json` and `vocabulary.json` into the run.
+
+    Args:
+        products: of the training file.
+        pretrained: run folder of the pretraining, whose encoder and words are taken over.
+        queries: how the pairs were read.
+        config: how to train.
+        world: this process.
+        run: where to write.
+    """
+    encoder, vocabulary = rebuild_regions(pretrained), Vocabulary.load(pretrained)
+    encoder.load_state_dict(_weights(pretrained, "encoder"))
+    pairs = number_pairs(products, vocabulary, encoder.config, queries)
+    table_VD = _weights(pretrained, "tags").get("table_VD")
+    torch.manual_seed(config.loop.seed)
+    if table_VD is None:  # pretrained without tags: start from the company that words keep
+        early = pairs.words_PW[pairs.train]
+        table_VD = torch.from_numpy(word_vectors(early, len(vocabulary), encoder.dim, config.loop.seed))
+    gallery = held_out_gallery(pairs, config.loop.seed)
+    task = RecallTask(
+        encoder, TextEncoder(table_VD), config.loss, config.mined, world, pairs.pictures, gallery,
+        pairs.words_PW[gallery.posts_Q],
+    )  # fmt: skip
+    log.info("training on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
+    batches = _batches(products, pairs, len(vocabulary), config)
+    metrics = train(task, batches, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
+    if world.is_main:
+        save_file({k: v.cpu().contiguous() for k, v in task.state_dict().items()}, run.folder / WEIGHTS)
+        task.encoder.save(run.folder)
+        vocabulary.save(run.folder)
+        run.metrics |= metrics | {"train_pairs": len(pairs.train)}
