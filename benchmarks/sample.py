@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 import tyro
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -24,8 +23,6 @@ from data.panel import Panel
 from data.posts import Posts
 from data.splits import parse_cut_off
 from data.windows import Target
-from pretrain.vocabulary import pad
-from recall.matchers import sentence_scores, word_scores
 from recall.metrics import ndcg
 from recall.search import Searcher
 from stylecast.cli import guarded
@@ -81,17 +78,14 @@ def search_rows(config: BenchmarkConfig, truth_N: np.ndarray, later_N: np.ndarra
         if len(own) < RELEVANT:
             continue
         numbers = searcher.encode(phrase)
-        with torch.inference_mode():
-            query = searcher.models.text(torch.from_numpy(pad([numbers], len(numbers))))
         values: dict[str, list[float]] = {name: [] for name in told}
         for _ in range(POOLS):
             rows = np.concatenate([rng.choice(own, RELEVANT, False), rng.choice(others, POOL - RELEVANT, False)])
             relevant = (np.arange(POOL) < RELEVANT)[None]
-            heads = torch.from_numpy(np.asarray(searcher.heads_NHD[rows], np.float32))
-            with torch.inference_mode():
-                word, sentence = word_scores(query, heads).numpy(), sentence_scores(query, heads).numpy()
-            scores = {"word": word, "sentence": sentence, "blend": searcher.models.blend(word, sentence),
-                      "random": rng.random((1, POOL))}  # fmt: skip
+            found = searcher.score(numbers, rows)
+            columns = {"word": "word_score", "sentence": "sentence_score", "blend": "score"}
+            scores = {name: found[column].to_numpy()[None] for name, column in columns.items()}
+            scores["random"] = rng.random((1, POOL))
             for name, score in scores.items():
                 values[name].append(float(np.mean(ndcg(score, relevant))))
         for name in told:

@@ -1,13 +1,13 @@
 """`stylecast search RUN "红色 水果" -k 8`: the pictures that match a phrase.
 
-Two stages: the sentence vector recalls candidates from the index, the word matcher rescores them, and the
-blend that the validation found orders them.
+Two stages: the sentence vector recalls candidates from the index, the words rescore them (`recall.phrases`), and
+the blend that the validation found orders them.
 
-Shapes: N pictures, C candidates, H heads, D dimensions.
+Shapes: N pictures, C candidates, H heads, D dimensions, W words of the phrase.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,14 +21,14 @@ from data.text import words as cut_words
 from pretrain.vocabulary import pad
 from recall.embeddings import HEADS
 from recall.index import Index
-from recall.matchers import sentence_scores, word_scores
+from recall.matchers import Query, sentence_scores, word_weights
 from recall.sheet import contact_sheet
 from recall.train import PICTURES, Recalled, load_recall
 from stylecast.errors import UserError
 from stylecast.runs import MANIFEST, load_manifest
 
 log = logging.getLogger(__name__)
-CANDIDATES = 200  # fewest that the index recalls: rescoring can only reorder what was recalled
+CANDIDATES = 4000  # fewest that the index recalls: rescoring can only reorder what was recalled, and is cheap
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class SearchConfig:
     """How many pictures."""
     out: Path = Path("search.png")
     """Where the contact sheet goes (PNG)."""
+    explain: bool = False
+    """Tell how much each word counted: its score, and the weight that the word matcher would give it in a post."""
     posts: Path | None = None
     """Run folder of `prepare`, for the pictures; by default the one that the recall run was made from."""
 
@@ -59,6 +61,7 @@ class Searcher:
 
     def __init__(self, models: Recalled, index: Index, heads_NHD: np.ndarray, pictures: pd.DataFrame) -> None:
         self.models, self.index, self.heads_NHD, self.pictures = models, index, heads_NHD, pictures
+        self.blend = replace(models.blend, word_scale=1.0)  # words of a phrase are scored in deviations already
 
     @classmethod
     def load(cls, folder: Path) -> "Searcher":
@@ -88,6 +91,35 @@ class Searcher:
             log.info("words that no training post holds, left out: %s", " ".join(unknown))
         return list(dict.fromkeys(vocabulary.encode(found)))
 
+    def query(self, words: list[int]) -> Query:
+        """The phrase of these words, encoded."""
+        with torch.inference_mode():
+            return self.models.text(torch.from_numpy(pad([words], len(words))))
+
+    def score(self, words: list[int], rows_C: np.ndarray) -> pd.DataFrame:
+        """Score pictures; each score depends on the phrase and the picture alone.
+
+        Args:
+            words: numbers of the phrase's words.
+            rows_C: rows of the pictures.
+
+        Returns:
+            score (the blend), word_score, sentence_score, and a column of score and of weight for each word:
+            `score of WORD`, `weight of WORD`; rows as given.
+        """
+        models, query = self.models, self.query(words)
+        heads_CHD = torch.from_numpy(np.asarray(self.heads_NHD[rows_C], dtype=np.float32))
+        each_WC = models.levels.word_scores(models.text.table_VD, words, heads_CHD)
+        with torch.inference_mode():
+            sentence_C = sentence_scores(query, heads_CHD)[0].numpy()
+            weight_CW = word_weights(query, heads_CHD)[0].numpy()
+        word_C = each_WC.mean(axis=0)
+        scored = {"score": self.blend(word_C, sentence_C), "word_score": word_C, "sentence_score": sentence_C}
+        for place, number in enumerate(words):
+            scored[f"score of {models.vocabulary.words[number]}"] = each_WC[place]
+            scored[f"weight of {models.vocabulary.words[number]}"] = weight_CW[:, place]
+        return pd.DataFrame(scored)
+
     def search(self, phrase: str, k: int) -> pd.DataFrame:
         """The pictures that match a phrase best.
 
@@ -98,27 +130,19 @@ class Searcher:
             k: how many pictures.
 
         Returns:
-            rank, picture_id, post_id, path, score, word_score, sentence_score, title, row (of images.npy); best first.
+            rank, picture_id, post_id, path, title, row (of images.npy) and the columns of `score`; best first.
 
         Raises:
             UserError: no word of the phrase is known, or k is not positive.
         """
         if k < 1:
             raise UserError(f"-k {k}: must be 1 or more")
-        numbers = self.encode(phrase)
-        with torch.inference_mode():
-            query = self.models.text(torch.from_numpy(pad([numbers], len(numbers))))
-            rows, _ = self.index.search(query.sentence_QD.numpy(), max(10 * k, CANDIDATES))
-            rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
-            heads_CHD = torch.from_numpy(np.asarray(self.heads_NHD[rows_C], dtype=np.float32))
-            word_C = word_scores(query, heads_CHD)[0].numpy()
-            sentence_C = sentence_scores(query, heads_CHD)[0].numpy()
-        found = self.pictures.iloc[rows_C].assign(
-            row=rows_C, score=self.models.blend(word_C, sentence_C), word_score=word_C, sentence_score=sentence_C
-        )
-        found = found.sort_values(["score", "picture_id"], ascending=[False, True]).head(k)
-        columns = ["picture_id", "post_id", "path", "score", "word_score", "sentence_score", "title", "row"]
-        found = found[columns].reset_index(drop=True)
+        words = self.encode(phrase)
+        rows, _ = self.index.search(self.query(words).sentence_QD.numpy(), max(10 * k, CANDIDATES))
+        rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
+        known = self.pictures.iloc[rows_C][["picture_id", "post_id", "path", "title"]].reset_index(drop=True)
+        found = pd.concat([known.assign(row=rows_C), self.score(words, rows_C)], axis=1)
+        found = found.sort_values(["score", "picture_id"], ascending=[False, True]).head(k).reset_index(drop=True)
         found.insert(0, "rank", np.arange(1, len(found) + 1))
         return found
 
@@ -145,12 +169,17 @@ def _posts_of(recall: Path, given: Path | None) -> Path:
     raise UserError(f"{told}: the posts of {recall} are not there any more; name them with --posts")
 
 
-def _as_text(found: pd.DataFrame) -> str:
+def _as_text(found: pd.DataFrame, explain: bool) -> str:
     lines = [f"{'rank':>4}  {'score':>7}  {'words':>7}  {'sentence':>8}  picture, title"]
-    lines += [
-        f"{hit.rank:>4}  {hit.score:>7.3f}  {hit.word_score:>7.3f}  {hit.sentence_score:>8.3f}  {hit.path}  {hit.title}"
-        for hit in found.itertuples()
-    ]
+    words = [name.removeprefix("score of ") for name in found.columns if name.startswith("score of ")]
+    for number, hit in enumerate(found.itertuples()):
+        told = f"{hit.rank:>4}  {hit.score:>7.3f}  {hit.word_score:>7.3f}  {hit.sentence_score:>8.3f}"
+        lines.append(f"{told}  {hit.path}  {hit.title}")
+        if explain:
+            each = (f"{w} {found[f'score of {w}'][number]:.2f} ({found[f'weight of {w}'][number]:.0%})" for w in words)
+            lines.append(" " * 32 + ", ".join(each))
+    if explain:
+        lines.append("below each hit: its score for each word, and the weight of that word in the word matcher")
     return "\n".join(lines)
 
 
@@ -167,4 +196,4 @@ def main(config: SearchConfig) -> str:
     found = Searcher.load(folder).search(config.phrase, config.k)
     posts = Posts.load(_posts_of(folder, config.posts))
     contact_sheet(found, posts.images, config.out, config.phrase)
-    return f"{_as_text(found)}\n{config.out}"
+    return f"{_as_text(found, config.explain)}\n{config.out}"

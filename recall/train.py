@@ -27,12 +27,13 @@ from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
 from pretrain.word_vectors import word_vectors
-from recall.embeddings import Embeddings, text_vectors, write_picture_embeddings
+from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
 from recall.evaluate import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
 from recall.index_kinds import IndexConfig, check_index
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
+from recall.phrases import WordLevels
 from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
@@ -178,6 +179,7 @@ def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words, index: In
     ids = posts.pictures["picture_id"].to_numpy(str)
     pictures = write_picture_embeddings(task.encoder, PixelPictures(posts.images), ids, folder)
     texts = text_vectors(task.text, words.words_PW)
+    WordLevels.measure(task.text.table_VD, np.load(folder / HEADS, mmap_mode="r")).save(folder)
     asked = texts[texts.any(axis=1)]  # a post without a known word asks for nothing
     Index.build(pictures.vectors_ND, index, queries_SD=asked).save(folder)
     Embeddings(posts.table["post_id"].to_numpy(str), texts).save(folder / TEXT)
@@ -198,6 +200,8 @@ class Recalled:
     """The known words."""
     blend: Blend
     """How word and sentence scores become one."""
+    levels: WordLevels
+    """What scores of each word are usual over the indexed pictures."""
 
 
 def load_recall(folder: Path) -> Recalled:
@@ -217,7 +221,7 @@ def load_recall(folder: Path) -> Recalled:
     encoder.load_state_dict(parts["encoder"])
     text.load_state_dict(parts["text"])
     blend = Blend(**json.loads((folder / BLEND).read_text(encoding="utf-8")))
-    return Recalled(encoder.eval(), text.eval(), Vocabulary.load(folder), blend)
+    return Recalled(encoder.eval(), text.eval(), Vocabulary.load(folder), blend, WordLevels.load(folder))
 
 
 def main(config: RecallConfig) -> Path:
