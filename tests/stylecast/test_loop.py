@@ -91,7 +91,14 @@ class Numbers:
         return {"x": self.x[index]}
 
 
-PLAIN = LoopConfig(epochs=6, batch_size=8, lr=0.1, precision="fp32", weight_decay=0.0, clip_norm=0.0)
+class Noisy(Numbers):
+    """Numbers that are augmented."""
+
+    def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"x": self.x[index] + 0.1 * torch.randn(len(index), generator=generator)}
+
+
+PLAIN = LoopConfig(epochs=6, batch_size=8, lr=0.1, precision="fp32", weight_decay=0.0, clip_norm=0.0, workers=0)
 
 
 def fit(task: Line, config: LoopConfig, folder: Path, count: int = 32) -> tuple[dict[str, float], Numbers]:
@@ -128,6 +135,16 @@ def test_accumulation_changes_nothing_but_memory(tmp_path: Path) -> None:
     fit(once, PLAIN, tmp_path / "a")
     fit(thrice, replace(PLAIN, accumulate=4), tmp_path / "b")
     assert once.weight.item() == pytest.approx(thrice.weight.item(), abs=1e-5)
+
+
+def test_workers_change_nothing_but_time(tmp_path: Path) -> None:
+    weights = []
+    for workers in (0, 2):
+        task, config = Line(), replace(PLAIN, workers=workers)
+        with open_world() as world:
+            train(task, Noisy(32), config, world, tmp_path / str(workers), monitor="error", mode="min")
+        weights.append(task.weight.item())
+    assert weights[0] == weights[1]
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step(tmp_path: Path) -> None:
