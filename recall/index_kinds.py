@@ -27,6 +27,7 @@ CODE_BOOK = 256  # centroids of each part of a code: one byte
 FEWEST_POINTS = 39  # vectors a centroid, below which faiss calls its k-means unreliable
 MOST_POINTS = 64  # vectors a centroid that k-means looks at: more find no better cells
 ROUNDS = 10  # of k-means
+BUILD_EFFORT = 128  # vectors in hand while the graph grows: with the usual 40, tight clusters become islands
 MOST_EFFORT = 4096  # vectors in hand on a walk through the graph
 
 
@@ -123,6 +124,8 @@ def build_faiss(kind: Kind, vectors_ND: np.ndarray, config: IndexConfig) -> fais
         ivf.do_polysemous_training = False  # minutes for a way of comparing codes that is not used here
         index.k_factor = config.candidates
         index.train(vectors_ND)
+    if kind == "hnsw":
+        index.hnsw.efConstruction = BUILD_EFFORT
     add_faiss(kind, index, vectors_ND)
     return index
 
