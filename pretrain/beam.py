@@ -24,6 +24,8 @@ class BeamConfig:
     length_power: float = 0.7
     """A caption's log probability is divided by its length to this power: 0 favours short captions, 1 judges the
     mean word."""
+    repeat_pairs: bool = False
+    """Whether the same two words may stand side by side twice in a caption."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def beam_search(step: Step, state_B: Tensor, places: int, config: BeamConfig) ->
     for place in range(places):
         next_MV, state_M = step(before_M, state_M)
         next_BKV = _allowed(next_MV.float().view(batch, width, -1), ended_BK, last=place == places - 1)
+        if place > 1 and not config.repeat_pairs:
+            next_BKV = _without_repeats(next_BKV, tokens_BKT[:, :, :place])
         length_BK = length_BK + ~ended_BK
         sum_BKV = total_BK[:, :, None] + next_BKV
         score_BN = (sum_BKV / length_BK[:, :, None] ** config.length_power).flatten(1)
@@ -91,3 +95,12 @@ def _allowed(next_BKV: Tensor, ended_BK: Tensor, last: bool) -> Tensor:
     padding_V = torch.full_like(next_BKV[0, 0], -torch.inf)
     padding_V[PAD] = 0.0
     return torch.where(ended_BK[:, :, None], padding_V, next_BKV)
+
+
+def _without_repeats(next_BKV: Tensor, tokens_BKT: Tensor) -> Tensor:
+    """No word that has followed the last one before: loops are what a decoder falls into (Paulus et al. 2018)."""
+    came_before_BKT = tokens_BKT[:, :, :-1] == tokens_BKT[:, :, -1:]
+    followed_BKT = torch.where(came_before_BKT, tokens_BKT[:, :, 1:], BEGIN)  # BEGIN is ruled out anyway
+    ended_BK1 = tokens_BKT[:, :, -1:] <= END
+    banned_BKV = torch.zeros_like(next_BKV, dtype=torch.bool).scatter_(2, followed_BKT, True)
+    return next_BKV.masked_fill(banned_BKV & ~ended_BK1, -torch.inf)

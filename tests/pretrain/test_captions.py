@@ -62,15 +62,24 @@ def test_a_wide_beam_finds_the_best_of_all_sequences() -> None:
         for words in product((A, B, C), repeat=length):
             path = [BEGIN, *words, END]
             best = max(best, sum(float(table[a, b]) for a, b in pairwise(path)))
-    _, probability = write(table, BeamConfig(width=60, length_power=0), places=4)
+    _, probability = write(table, BeamConfig(width=60, length_power=0, repeat_pairs=True), places=4)
     assert np.log(probability[0]) == pytest.approx(best, rel=1e-5)
 
 
 def test_every_caption_ends_within_its_places_and_holds_no_other_mark() -> None:
     endless = language({BEGIN: {A: 1.0}, A: {A: 0.999, END: 0.001}})
-    assert write(endless, BeamConfig(width=1), places=4)[0] == [[A, A, A, END]]
+    assert write(endless, BeamConfig(width=1, repeat_pairs=True), places=4)[0] == [[A, A, A, END]]
     marks = language({BEGIN: {PAD: 0.5, BEGIN: 0.4, A: 0.1}, A: {PAD: 0.9, END: 0.1}})
     assert write(marks, BeamConfig(width=3), places=4)[0] == [[A, END, PAD, PAD]]
+
+
+def test_no_pair_of_words_stands_twice() -> None:
+    loop = language({BEGIN: {A: 1.0}, A: {B: 0.9, C: 0.09, END: 0.01}, B: {A: 0.95, END: 0.05}, C: {END: 0.6, A: 0.4}})
+    assert write(loop, BeamConfig(width=1, repeat_pairs=True), places=7)[0] == [[A, B, A, B, A, B, END]]
+    # After A B A the pair A B is spent, so C follows.
+    tokens, probability = write(loop, BeamConfig(width=1), places=7)
+    assert tokens == [[A, B, A, C, END, PAD, PAD]]
+    assert probability == pytest.approx([0.9 * 0.95 * 0.09 * 0.6])  # that of the model: nothing is scaled up
 
 
 def test_a_batch_writes_what_each_writes_alone() -> None:
@@ -93,7 +102,7 @@ def decoder() -> CaptionLoss:
 
 def test_a_beam_of_one_is_greedy(decoder: CaptionLoss) -> None:
     sentence, places = torch.randn(7, 8), 6
-    written = decoder.write(sentence, places, BeamConfig(width=1)).tokens_BT
+    written = decoder.write(sentence, places, BeamConfig(width=1, repeat_pairs=True)).tokens_BT
     # The slow way: the likeliest next word by the loss of every possible one.
     for row in range(7):
         words: list[int] = []
