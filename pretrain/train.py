@@ -216,6 +216,8 @@ def main(config: PretrainConfig) -> Path:
     """
     if config.beam.width < 1 or config.caption_width < 2:
         raise UserError("--beam.width must be 1 or more, and --caption-width 2 or more")
+    if config.tags_weight < 0 or config.captions_weight < 0:
+        raise UserError("--tags-weight and --captions-weight must be 0 or more")
     with open_world() as world:
         inputs = {"posts": config.posts}
         with open_run(

@@ -1,45 +1,19 @@
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    BertConfig,
-    BertModel,
-    ChineseCLIPConfig,
-    ChineseCLIPModel,
-    CLIPConfig,
-    CLIPModel,
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    CLIPVisionModelWithProjection,
-    ConvNextConfig,
-    ConvNextModel,
-    PreTrainedConfig,
-    PreTrainedModel,
-    ResNetConfig,
-    ResNetForImageClassification,
-    ResNetModel,
-    SiglipConfig,
-    SiglipModel,
-    SiglipVisionConfig,
-    SiglipVisionModel,
-    ViTConfig,
-    ViTForImageClassification,
-    ViTImageProcessor,
-    ViTModel,
-)
+from transformers import BertConfig, BertModel, PreTrainedModel
 
 from pretrain.backbones import layer_shares
 from pretrain.encoder import AttentionPooling, EncoderConfig, build_encoder, rebuild_encoder
 from pretrain.pictures import AugmentConfig, PixelPictures, augment, embed
 from stylecast.errors import UserError
+from tests.pretrain.checkpoints import FAMILIES, TEXT, checkpoint
 
 SMALL = EncoderConfig(channels=(8, 16), heads=3, dim=12)
-TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 8}
 
 
 def pictures(count: int, size: int = 24) -> np.ndarray:
@@ -104,40 +78,6 @@ def test_wrong_settings_are_the_users_error() -> None:
     ):
         with pytest.raises(UserError, match="--encoder"):
             build_encoder(config)
-
-
-TEXT = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
-CONV = {"hidden_sizes": [8, 16], "depths": [1, 2]}
-
-
-def two_towers(cls: type[PreTrainedModel], config: type[PreTrainedConfig]) -> PreTrainedModel:
-    return cls(config(text_config=TEXT, vision_config={"image_size": 32, **TOWER}))
-
-
-FAMILIES: dict[str, Callable[[], PreTrainedModel]] = {
-    "resnet": lambda: ResNetModel(ResNetConfig(embedding_size=8, layer_type="basic", **CONV)),
-    "resnet-classifier": lambda: ResNetForImageClassification(
-        ResNetConfig(embedding_size=8, layer_type="basic", **CONV)
-    ),
-    "convnext": lambda: ConvNextModel(ConvNextConfig(num_stages=2, image_size=32, **CONV)),
-    "vit": lambda: ViTModel(ViTConfig(image_size=32, **TOWER)),
-    "vit-classifier": lambda: ViTForImageClassification(ViTConfig(image_size=32, **TOWER)),
-    "clip": lambda: two_towers(CLIPModel, CLIPConfig),
-    "clip-vision": lambda: CLIPVisionModel(CLIPVisionConfig(image_size=32, **TOWER)),
-    "clip-projection": lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(image_size=32, **TOWER)),
-    "chinese-clip": lambda: two_towers(ChineseCLIPModel, ChineseCLIPConfig),
-    "siglip": lambda: two_towers(SiglipModel, SiglipConfig),
-    "siglip-vision": lambda: SiglipVisionModel(SiglipVisionConfig(image_size=32, **TOWER)),
-}
-
-
-def checkpoint(kind: str, folder: Path) -> tuple[Path, PreTrainedModel]:
-    """A tiny checkpoint with random weights, as transformers saves it; and the model."""
-    torch.manual_seed(0)
-    model = FAMILIES[kind]()
-    model.save_pretrained(folder)
-    ViTImageProcessor(image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6]).save_pretrained(folder)
-    return folder, model.eval()
 
 
 def own_features(model: PreTrainedModel, pixels: torch.Tensor) -> torch.Tensor:

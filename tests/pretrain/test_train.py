@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from data.posts import Posts
+from pretrain.beam import BeamConfig
 from pretrain.encoder import EncoderConfig, build_encoder
 from pretrain.pictures import PixelPictures
 from pretrain.recipes import RECIPES
@@ -83,6 +84,10 @@ def test_losses_can_be_left_out(pretrain_config: PretrainConfig, tmp_path: Path)
     assert "caption_perplexity" in json.loads((no_tags / "manifest.json").read_text())["metrics"]
     with pytest.raises(UserError, match="tags-weight"):
         main(replace(pretrain_config, out=tmp_path / "none", tags_weight=0.0, captions_weight=0.0))
+    with pytest.raises(UserError, match="0 or more"):
+        main(replace(pretrain_config, out=tmp_path / "none", captions_weight=-1.0))
+    with pytest.raises(UserError, match=r"--beam\.width"):
+        main(replace(pretrain_config, out=tmp_path / "none", beam=BeamConfig(width=0)))
 
 
 def test_too_early_a_cut_off_is_the_users_error(pretrain_config: PretrainConfig, tmp_path: Path) -> None:
