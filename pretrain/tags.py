@@ -1,6 +1,7 @@
 """The tag loss: which words of the vocabulary does the post of this picture hold?
 
-Shapes: B pictures, H heads, D dimensions, V vocabulary, W words of a post (padded), K chosen negatives.
+Shapes: B pictures, H heads, D dimensions, V vocabulary, W words of a post (padded), K chosen negatives,
+C = W + K chosen words, U different ones of a batch.
 """
 
 import numpy as np
@@ -63,7 +64,9 @@ class TagLoss(nn.Module):
             real = torch.cat([tags_BW != PAD, ~torch.isinf(hardest_BK)], dim=1)
             chosen = torch.cat([tags_BW, negative_BK], dim=1)
             truth = torch.cat([torch.ones_like(tags_BW), torch.zeros_like(negative_BK)], dim=1).float()
-        similar = torch.einsum("bhd,bcd->bhc", heads_BHD[:, 1:], self.table_VD[chosen]).amax(dim=1)
-        logits = similar.float() + self.bias_V[chosen]
+        # Pictures of a batch choose much the same words: one product with those, then each picks its own.
+        words_U, place_BC = chosen.unique(return_inverse=True)
+        similar_BU = (heads_BHD[:, 1:] @ self.table_VD[words_U].T).amax(dim=1)
+        logits = similar_BU.gather(1, place_BC).float() + self.bias_V[chosen]
         loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * real * self.weight_V[chosen]
         return (loss.sum(dim=1) / (tags_BW != PAD).sum(dim=1).clamp(min=1)).mean()
