@@ -1,0 +1,244 @@
+"""KDD Cup from files to a submission: pools by hand, the whole command on made-up files, what the flag exploits."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from data.kddcup import Pools, Products, read_answers
+from data.sample_kddcup import KddCupSampleConfig
+from data.sample_kddcup import main as sample
+from pretrain.kddcup import cut_queries, held_out_products
+from recall.evaluate import score_all
+from recall.kddcup import KddCupConfig, main
+from recall.kddcup_recipes import tiny
+from recall.kddcup_score import BLEND, EXPLOIT, SENTENCE, WORD, Truth, fit_pool_blend, ranked, score_pools, single_pool
+from recall.kddcup_train import load_matchers
+from recall.metrics import ndcg
+from stylecast.errors import UserError
+from stylecast.runs import load_manifest
+
+STEPS = ("train", "valid", "test", "pretrain", "recall", "scores")
+
+
+def pools_of(*ids: list[str]) -> Pools:
+    most = max(map(len, ids))
+    ids_QK = np.array([[*i, *[""] * (most - len(i))] for i in ids], dtype=object)
+    names = tuple(f"q{n}" for n in range(len(ids)))
+    return Pools(names, names, np.where(ids_QK == "", -1, 0), ids_QK)
+
+
+def test_a_product_of_one_pool_alone() -> None:
+    pools = pools_of(["a", "b", "c"], ["b", "d"], ["b", "c", "e"])
+    assert single_pool(pools).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_answers_that_stand_in_no_pool_count_against_us() -> None:
+    pools = pools_of(["a", "b", "c"], ["b", "d"], ["x"])
+    truth = Truth.of(pools, {"q0": ["a", "z"], "q1": ["d"], "q9": ["b"]}, "answers.json")
+    assert truth.lost == 1
+    scores = np.array([[3.0, 2, 1], [1, 2, -np.inf], [1, -np.inf, -np.inf]])
+    first, second = 1.0, 1 / np.log2(3)
+    # q0 finds one of two; q1 its only one; q9 is not there at all; q2 is not asked.
+    np.testing.assert_allclose(truth.ndcg(scores), [first / (first + second), 1.0, 0.0])
+    assert truth.chance(pools.real()) == pytest.approx(
+        ((1 + second + 0.5) / 3 / (1 + second) + (1 + second) / 2) / 3, rel=1e-9
+    )
+    with pytest.raises(UserError, match="names none of the queries"):
+        Truth.of(pools, {"q9": ["b"]}, "answers.json")
+
+
+def test_chance_is_what_random_orders_reach() -> None:
+    rng = np.random.default_rng(0)
+    pools = pools_of([str(i) for i in range(9)], [str(i) for i in range(6)])
+    truth = Truth.of(pools, {"q0": ["1", "2", "3"], "q1": ["0", "5"]}, "answers.json")
+    drawn = [truth.ndcg(np.where(pools.real(), rng.random((2, 9)), -np.inf)).mean() for _ in range(4000)]
+    assert truth.chance(pools.real()) == pytest.approx(np.mean(drawn), abs=0.01)
+
+
+def test_ndcg_with_the_number_of_answers_told() -> None:
+    scores, relevant = np.array([[3.0, 2, 1]]), np.array([[True, False, True]])
+    assert ndcg(scores, relevant, truth_Q=np.array([2])) == ndcg(scores, relevant)
+    assert ndcg(scores, relevant, truth_Q=np.array([4])) < ndcg(scores, relevant)
+
+
+def test_five_best_in_order_and_no_padding() -> None:
+    pools = pools_of(["a", "b", "c", "d", "e", "f"], ["u", "v", "w", "x", "y"])
+    scores = np.array([[1.0, 2, 3, 4, 5, 6], [0, 0, 1, 0, 0, -np.inf]])
+    assert ranked(scores, pools) == {"q0": ["f", "e", "d", "c", "b"], "q1": ["w", "u", "v", "x", "y"]}
+
+
+def test_a_blend_finds_the_member_that_knows() -> None:
+    rng = np.random.default_rng(0)
+    pools = pools_of(*[[f"{q}-{k}" for k in range(10 + q % 3)] for q in range(40)])
+    answers = {f"q{q}": [f"{q}-0", f"{q}-3"] for q in range(40)}
+    truth = Truth.of(pools, answers, "answers.json")
+    noise, other = (np.where(pools.real(), rng.normal(size=pools.ids_QK.shape), -np.inf) for _ in range(2))
+    knows = truth.relevant_QK + 0.3 * noise
+    blend, told = fit_pool_blend({"a": knows, "b": other}, ("a", "b"), truth)
+    assert blend.weights["a"] > 0.6
+    assert told["nested"] <= told["in_sample"] + 1e-9
+    assert told["nested"] > 0.8
+    assert np.isneginf(blend({"a": knows, "b": other})[~pools.real()]).all()
+    three, _ = fit_pool_blend({"a": knows, "b": other, "c": noise}, ("a", "b", "c"), truth)
+    assert sum(three.weights.values()) == pytest.approx(1)
+
+
+def test_queries_are_cut_into_lower_case_words() -> None:
+    assert cut_queries(['Red "Vintage" Dress', "women's 12\" vase"]) == [
+        ["red", "vintage", "dress"],
+        ["women", "vase"],
+    ]
+
+
+def test_held_out_by_the_hash_of_the_id_alone() -> None:
+    ids = [str(i) for i in range(2000)]
+    held = held_out_products(ids, 0.1)
+    assert 0.07 < held.mean() < 0.13
+    np.testing.assert_array_equal(held_out_products(ids[::-1], 0.1), held[::-1])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("kddcup") / "files"
+    return sample(KddCupSampleConfig(out=out, pairs=400, pools=30, boxes=1.5))
+
+
+@pytest.fixture(scope="module")
+def config(files: Path) -> KddCupConfig:
+    return replace(
+        tiny(), train=files / "train.tsv", valid=files / "valid.tsv", answers=files / "valid_answer.json",
+        test=files / "testB.tsv", test_answers=files / "truth" / "testB_answer.json", out=files.parent / "run",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def told(config: KddCupConfig) -> str:
+    return main(config)
+
+
+def figures(config: KddCupConfig) -> pd.DataFrame:
+    return pd.read_csv(config.out / "scores" / "table.csv").set_index("score")
+
+
+def submitted(config: KddCupConfig) -> list[list[str]]:
+    with open(config.out / "submission.csv", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_from_files_to_a_submission(config: KddCupConfig, told: str) -> None:
+    header, *rows = submitted(config)
+    assert header == ["query-id", "product1", "product2", "product3", "product4", "product5"]
+    pools = Pools.of(Products.load(config.out / "test"))
+    assert [row[0] for row in rows] == list(pools.query_ids)
+    for row, ids in zip(rows, pools.ids_QK, strict=True):
+        assert len(set(row[1:])) == 5
+        assert set(row[1:]) <= set(ids)
+    table = figures(config)
+    assert table.index.tolist() == ["random order", WORD, SENTENCE, BLEND]
+    assert table.loc[BLEND, "test"] > table.loc["random order", "test"] + 0.2
+    assert table.loc[BLEND, "valid"] <= table.loc[BLEND, "valid_in_sample"] + 1e-9
+    for name in table.index:
+        assert name in told
+    assert "submission.csv  (by blend)" in told
+    assert EXPLOIT not in told
+    # The test's figure in the table is that of the submission itself.
+    truth = read_answers(config.test_answers) if config.test_answers else {}
+    scores = np.zeros(pools.ids_QK.shape) - np.inf
+    for number, row in enumerate(rows):
+        scores[number] = [-row[1:].index(i) if i in row[1:] else -10 if i else -np.inf for i in pools.ids_QK[number]]
+    assert Truth.of(pools, truth, "truth").ndcg(scores).mean() == pytest.approx(table.loc[BLEND, "test"], abs=1e-9)
+
+
+def test_run_again_nothing_is_done_again(config: KddCupConfig, told: str) -> None:
+    written = {step: (config.out / step / "manifest.json").stat().st_mtime_ns for step in STEPS}
+    assert main(config) == told
+    assert {step: (config.out / step / "manifest.json").stat().st_mtime_ns for step in STEPS} == written
+
+
+def test_the_leak_moves_the_score_only_where_the_flag_is_on(config: KddCupConfig, told: str) -> None:
+    honest, trained = figures(config), (config.out / "recall" / "manifest.json").stat().st_mtime_ns
+    answered = submitted(config)
+    exploiting = replace(config, exploit_pool_counts=True)
+    text = main(exploiting)
+    table = figures(config)
+    assert table.index.tolist() == ["random order", WORD, SENTENCE, BLEND, EXPLOIT]
+    pd.testing.assert_frame_equal(table.loc[honest.index], honest)
+    assert table.loc[EXPLOIT, "test"] > table.loc[BLEND, "test"] + 0.03
+    assert "exploits how the competition drew its pools" in text
+    assert submitted(config) != answered
+    assert (config.out / "recall" / "manifest.json").stat().st_mtime_ns == trained
+    main(config)  # and back
+    assert submitted(config) == answered
+
+
+def test_pools_beside_a_pool_move_no_honest_score(config: KddCupConfig, told: str) -> None:
+    matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "valid")
+    pools, device = Pools.of(products), torch.device("cpu")
+    few = replace(pools, query_ids=pools.query_ids[:4], queries=pools.queries[:4], product_QK=pools.product_QK[:4],
+                  ids_QK=pools.ids_QK[:4])  # fmt: skip
+    all_of, some = (score_pools(matchers, products, part, config.queries.width, device) for part in (pools, few))
+    for name in (WORD, SENTENCE):
+        np.testing.assert_array_equal(all_of[name][:4], some[name])
+    assert (single_pool(pools)[:4] != single_pool(few)).any()  # what the flag looks at does change
+
+
+def test_pool_scores_are_those_of_the_full_matrix(config: KddCupConfig, told: str) -> None:
+    from pretrain.kddcup import encode_queries
+    from pretrain.pictures import embed
+    from pretrain.regions import RegionPictures
+
+    matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "test")
+    pools, device = Pools.of(products), torch.device("cpu")
+    scores = score_pools(matchers, products, pools, config.queries.width, device)
+    rows = np.arange(len(products.table))
+    heads = torch.from_numpy(embed(matchers.encoder, RegionPictures(products, rows), rows, device))
+    full = score_all(matchers.text, encode_queries(pools.queries, matchers.vocabulary, config.queries.width), heads)
+    for name, table_QN in zip((WORD, SENTENCE), full, strict=True):
+        picked = np.take_along_axis(table_QN, np.maximum(pools.product_QK, 0), axis=1)
+        np.testing.assert_allclose(scores[name][pools.real()], picked[pools.real()], atol=1e-5)
+
+
+def test_stored_scores_are_whole(config: KddCupConfig, told: str) -> None:
+    load_manifest(config.out / "scores", "kddcup-scores")
+    frame = pd.read_parquet(config.out / "scores" / "scores-test.parquet")
+    assert list(frame.columns) == ["query_id", "item_id", "model", "score"]
+    assert np.isfinite(frame["score"]).all()
+    assert not frame.duplicated(["query_id", "item_id", "model"]).any()
+    rejected = pd.read_csv(config.out / "train" / "rejected.csv")
+    assert rejected.empty
+
+
+def test_small_pools_are_told_before_training(config: KddCupConfig, tmp_path: Path) -> None:
+    lines = config.test.read_bytes().splitlines(keepends=True)
+    (tmp_path / "small.tsv").write_bytes(b"".join(lines[:5]))
+    with pytest.raises(UserError, match=r"small\.tsv: query 2000000 has fewer than 5 products"):
+        main(replace(config, test=tmp_path / "small.tsv", out=tmp_path / "run"))
+    assert not (tmp_path / "run" / "pretrain").exists()
+    with pytest.raises(UserError, match=r"--valid .*none\.tsv: no such file"):
+        main(replace(config, valid=tmp_path / "none.tsv", out=tmp_path / "run"))
+    (tmp_path / "others.json").write_text(json.dumps({"5": [1]}))
+    with pytest.raises(UserError, match=r"others\.json: names none of the queries"):
+        main(replace(config, answers=tmp_path / "others.json"))
+
+
+def test_two_processes(config: KddCupConfig, tmp_path: Path) -> None:
+    flags = {"train": config.train, "valid": config.valid, "answers": config.answers, "test": config.test}
+    told = [part for name, path in flags.items() for part in (f"--{name}", str(path))]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "recall.kddcup", "--recipe", "tiny", *told, "--out", str(tmp_path / "run")]
+    short = ["--pretrain.loop.max-steps", "4", "--recall.loop.max-steps", "4", "-q"]
+    threads = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *short], capture_output=True, text=True, env=threads)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("NDCG@5 of") == 1
+    assert (tmp_path / "run" / "submission.csv").is_file()
+    assert not list((tmp_path / "run").glob(".*"))
