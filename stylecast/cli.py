@@ -136,7 +136,7 @@ def under_torchrun(module: str, args: Sequence[str], nproc: int) -> None:
         "-m",
         module,
     ]
-    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // nproc)))}
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     ended = subprocess.run([*command, *args], env={**os.environ, **threads}, check=False)
     if ended.returncode:
         raise UserError(f"--nproc {nproc}: the processes of {module} failed (exit code {ended.returncode}), see above")

@@ -37,6 +37,17 @@ class World:
         return self.rank == 0
 
 
+def _set_threads() -> None:
+    """One thread a process, unless OMP_NUM_THREADS says otherwise.
+
+    A second one gains little on an idle machine and costs several times as much on a busy one, since threads that
+    wait for each other keep their core; several processes use several cores better. And sums then do not depend on
+    how many cores a machine has.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
 def _device(local_rank: int) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
@@ -48,6 +59,8 @@ def _device(local_rank: int) -> torch.device:
 def open_world(timeout_minutes: float = 60.0) -> Iterator[World]:
     """Join the processes that `torchrun` started, or stand alone; leave them even on an error.
 
+    A process works with one thread, unless OMP_NUM_THREADS says otherwise.
+
     NCCL carries the tensors between GPUs, gloo between CPUs.
 
     Args:
@@ -57,6 +70,7 @@ def open_world(timeout_minutes: float = 60.0) -> Iterator[World]:
     Yields:
         The world of this process.
     """
+    _set_threads()
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield World(0, 1, 0, _device(0))

@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,8 +14,9 @@ import torch
 
 from data.posts import Posts
 from recall import sheet
-from recall.embeddings import Embeddings, text_vectors
+from recall.embeddings import Embeddings, normalise, text_vectors
 from recall.index import Index
+from recall.index_kinds import IndexConfig
 from recall.recipes import RECIPES
 from recall.search import SearchConfig, Searcher, main, recall_folder
 from recall.train import RecallConfig, load_recall
@@ -87,6 +89,34 @@ def test_planted_picture_comes_first(recall_run: Path) -> None:
     found = Searcher(searcher.models, Index.build(vectors), planted, searcher.pictures).search("绿色 圆形", 3)
     assert found["row"].iloc[0] == 17
     assert found["rank"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf-pq"])
+def test_an_approximate_index_recalls_what_the_words_then_order(
+    recall_run: Path, kind: Literal["hnsw", "ivf-pq"]
+) -> None:
+    plain = Searcher.load(recall_run)
+    # The corpus many times over, a little changed each time: ivf-pq wants 10,000 vectors.
+    times = -(-10_000 // len(plain.pictures))
+    heads = np.tile(np.array(plain.heads_NHD, dtype=np.float32), (times, 1, 1))
+    heads += 0.02 * np.random.default_rng(0).normal(size=heads.shape).astype(np.float32)
+    vectors = normalise(heads[:, 0])
+    pictures = pd.concat([plain.pictures] * times, ignore_index=True)
+    pictures["picture_id"] += "-" + pictures.index.astype(str)
+    exact, quick = (
+        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k)), heads, pictures) for k in ("exact", kind)
+    )
+    truth, found = exact.search("红色 方块", 50), quick.search("红色 方块", 50)
+    both = truth.merge(found, on="picture_id")
+    assert len(both) >= 45
+    np.testing.assert_allclose(both["score_x"], both["score_y"], rtol=1e-5)
+
+    # A removed picture is found no more, and the next ones move up.
+    first = found["row"].iloc[:5].to_numpy()
+    quick.index.remove(first)
+    again = quick.search("红色 方块", 45)
+    assert not again["row"].isin(first).any()
+    assert again["picture_id"].head(20).tolist() == found["picture_id"].iloc[5:25].tolist()
 
 
 def test_a_score_depends_on_phrase_and_picture_alone(recall_run: Path) -> None:

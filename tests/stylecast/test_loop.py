@@ -123,6 +123,22 @@ def test_patience_stops_early(tmp_path: Path) -> None:
     assert eager.evaluations < 20
 
 
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("3", 3)])
+def test_a_process_has_one_thread_unless_told_otherwise(
+    asked: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    try:
+        torch.set_num_threads(3)  # as torch itself would on three cores
+        with open_world():
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_every_epoch_takes_each_example_once(tmp_path: Path) -> None:
     _, numbers = fit(Line(), PLAIN, tmp_path)
     seen = np.concatenate(numbers.seen).reshape(6, 32)
