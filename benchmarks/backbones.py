@@ -88,6 +88,7 @@ class TinyTransformer(nn.Module):
 DESIGNS: dict[str, Callable[[int], nn.Module]] = {
     "residual 32-64-128, 1 block (default)": lambda side: SmallBackbone((32, 64, 128), 1),
     "residual 32-64-128, 2 blocks": lambda side: SmallBackbone((32, 64, 128), 2),
+    "residual 24-48-96, 1 block": lambda side: SmallBackbone((24, 48, 96), 1),
     "residual 48-96-192, 1 block": lambda side: SmallBackbone((48, 96, 192), 1),
     "overlapping stem 32-64-128": lambda side: overlapping((32, 64, 128)),
     "depthwise 48-96-192": lambda side: depthwise((48, 96, 192)),

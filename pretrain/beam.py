@@ -21,7 +21,7 @@ class BeamConfig:
 
     width: int = 4
     """Captions that are kept while one is written, captions; 1 = always the likeliest next word."""
-    length_power: float = 0.7
+    length_power: float = 1.0
     """A caption's log probability is divided by its length to this power: 0 favours short captions, 1 judges the
     mean word."""
     repeat_pairs: bool = False
@@ -47,7 +47,8 @@ def beam_search(step: Step, state_B: Tensor, places: int, config: BeamConfig) ->
     Args:
         step: the model.
         state_B: where each sequence starts.
-        places: longest sequence with its end, which is forced at the last place.
+        places: longest sequence with its end, which is forced at the last place; none is empty, since a step
+            from nothing to an end is the one that length alone makes likely.
         config: how wide, and how length counts.
 
     Returns:
@@ -64,7 +65,7 @@ def beam_search(step: Step, state_B: Tensor, places: int, config: BeamConfig) ->
     before_M = torch.full((batch * width,), BEGIN, device=device)
     for place in range(places):
         next_MV, state_M = step(before_M, state_M)
-        next_BKV = _allowed(next_MV.float().view(batch, width, -1), ended_BK, last=place == places - 1)
+        next_BKV = _allowed(next_MV.float().view(batch, width, -1), ended_BK, place, places)
         if place > 1 and not config.repeat_pairs:
             next_BKV = _without_repeats(next_BKV, tokens_BKT[:, :, :place])
         length_BK = length_BK + ~ended_BK
@@ -84,14 +85,14 @@ def beam_search(step: Step, state_B: Tensor, places: int, config: BeamConfig) ->
     return Written(tokens_BKT[:, 0], total_BK[:, 0])
 
 
-def _allowed(next_BKV: Tensor, ended_BK: Tensor, last: bool) -> Tensor:
-    """Log probabilities of what may follow: padding after an end, no marks but the end before it."""
+def _allowed(next_BKV: Tensor, ended_BK: Tensor, place: int, places: int) -> Tensor:
+    """Log probabilities of what may follow: padding after an end, no mark but the end before it."""
     next_BKV = next_BKV.clone()
     next_BKV[:, :, [PAD, BEGIN]] = -torch.inf
-    if last:
-        end_BK = next_BKV[:, :, END].clone()
-        next_BKV[:] = -torch.inf
-        next_BKV[:, :, END] = end_BK
+    if place == places - 1:
+        next_BKV[:, :, END + 1 :] = -torch.inf
+    elif place == 0:
+        next_BKV[:, :, END] = -torch.inf
     padding_V = torch.full_like(next_BKV[0, 0], -torch.inf)
     padding_V[PAD] = 0.0
     return torch.where(ended_BK[:, :, None], padding_V, next_BKV)

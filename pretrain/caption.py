@@ -110,7 +110,8 @@ def main(config: CaptionConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: `captions.parquet` with post_id, words, log_probability, generated (always true).
+        The run folder: `captions.parquet` with post_id, words, log_probability, generated (always true); one row
+        for each post with a picture and no text.
 
     Raises:
         UserError: an input is missing, or the pretraining has no caption decoder.

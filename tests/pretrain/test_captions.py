@@ -58,7 +58,7 @@ def test_a_wide_beam_finds_the_best_of_all_sequences() -> None:
     generator = torch.Generator().manual_seed(3)
     table = torch.rand(6, 6, generator=generator).log()
     best = -np.inf
-    for length in range(4):
+    for length in range(1, 4):
         for words in product((A, B, C), repeat=length):
             path = [BEGIN, *words, END]
             best = max(best, sum(float(table[a, b]) for a, b in pairwise(path)))
@@ -71,6 +71,8 @@ def test_every_caption_ends_within_its_places_and_holds_no_other_mark() -> None:
     assert write(endless, BeamConfig(width=1, repeat_pairs=True), places=4)[0] == [[A, A, A, END]]
     marks = language({BEGIN: {PAD: 0.5, BEGIN: 0.4, A: 0.1}, A: {PAD: 0.9, END: 0.1}})
     assert write(marks, BeamConfig(width=3), places=4)[0] == [[A, END, PAD, PAD]]
+    silent = language({BEGIN: {END: 0.99, A: 0.01}, A: {END: 1.0}})
+    assert write(silent, BeamConfig(width=3), places=4)[0] == [[A, END, PAD, PAD]]
 
 
 def test_no_pair_of_words_stands_twice() -> None:
@@ -107,7 +109,7 @@ def test_a_beam_of_one_is_greedy(decoder: CaptionLoss) -> None:
     for row in range(7):
         words: list[int] = []
         while len(words) < places and END not in words:
-            allowed = range(END, 12) if len(words) < places - 1 else [END]
+            allowed = range(END if words else END + 1, 12) if len(words) < places - 1 else [END]
             said = [torch.tensor([[*words, n]]) for n in allowed]
             costs = [decoder.token_losses(sentence[row : row + 1], tokens)[0][-1].item() for tokens in said]
             words.append(allowed[int(np.argmin(costs))])
@@ -152,5 +154,6 @@ def test_the_run_folder_tells_tags_and_captions(pretrain_run: Path) -> None:
     precision = tags.set_index("word")["average_precision"]
     assert precision[["红色", "绿色", "蓝色"]].min() > precision[["天气", "咖啡", "公园"]].max()  # seen, and not seen
     assert list(captions.columns) == ["picture_id", "truth", "written", "log_probability", "bleu"]
-    assert captions["written"].str.contains("红色|绿色|蓝色").mean() > 0.9
+    said, true = (captions[c].str.extract("(红色|绿色|蓝色)")[0] for c in ("written", "truth"))
+    assert (said == true)[said.notna()].mean() > 0.8  # a colour that is named is the picture's
     assert captions["bleu"].between(0, 100).all()
