@@ -3,6 +3,7 @@
 Laptop:   stylecast kddcup-sample --out runs/files
           stylecast kddcup --recipe sample --train runs/files/train.tsv --valid runs/files/valid.tsv
               --answers runs/files/valid_answer.json --test runs/files/testB.tsv --out runs/kddcup
+          (4,000 pairs, 2 × 100 pools: about 30 s on one core, NDCG@5 of the test pools 0.83)
 Many:     the same with --nproc 4, or torchrun --nproc-per-node 4 -m recall.kddcup …
 
 Each file is converted once, an encoder of boxes is pretrained, both matchers are trained, their weights are searched on
