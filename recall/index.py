@@ -227,16 +227,16 @@ def _checked(ids_N: np.ndarray, count: int) -> np.ndarray:
 
 
 def _on_gpu(index: faiss.Index, kind: Kind) -> faiss.Index | None:
-    """The same index on all GPUs that faiss sees, or None."""
+    """The same index on the first GPU that faiss sees, or None."""
     # The CPU build of faiss has no such function at all.
     if kind == "hnsw" or getattr(faiss, "get_num_gpus", lambda: 0)() == 0:
         return None
+    resources, options = faiss.StandardGpuResources(), faiss.GpuClonerOptions()
     if kind == "exact":
-        return faiss.index_cpu_to_all_gpus(index)
-    options = faiss.GpuMultipleClonerOptions()
+        return faiss.index_cpu_to_gpu(resources, 0, index, options)
     options.useFloat16 = True  # tables of long codes do not fit a GPU's shared memory otherwise
-    cells = faiss.index_cpu_to_all_gpus(faiss.downcast_index(index.base_index), co=options)
+    cells = faiss.index_cpu_to_gpu(resources, 0, faiss.downcast_index(index.base_index), options)
     refined = faiss.IndexRefine(cells, index.refine_index)
     refined.k_factor = index.k_factor
-    refined.kept = (cells, index)  # what it points to must live as long
+    refined.referenced_objects = [cells, index, resources]  # what it points to must live as long
     return refined
