@@ -112,8 +112,8 @@ class BackbonesConfig:
     """Pictures a step."""
     lr: float = 1e-3
     """Peak learning rate."""
-    only: str = ""
-    """Only designs whose name holds this."""
+    only: tuple[str, ...] = ()
+    """Only designs whose name holds one of these; by default all."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def row(name: str, results: list[Result]) -> tuple[str, ...]:
 
 def main(config: BackbonesConfig) -> str:
     """The table, as text."""
-    names = [name for name in DESIGNS if config.only in name]
+    names = [name for name in DESIGNS if not config.only or any(part in name for part in config.only)]
     if not names or not config.seeds or config.seconds <= 0:
         raise UserError(f"--only, --seeds or --seconds leave nothing to do; the designs are: {', '.join(DESIGNS)}")
     pretrain = replace(small(), posts=config.posts, cut_off=config.cut_off)
