@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,17 @@ def test_a_row_is_read_as_it_was_written(
     for name in ("boxes_n4", "features_nF", "labels_n"):
         np.testing.assert_array_equal(getattr(again, name), getattr(row, name))
     assert again.labels_n.dtype == np.int64
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.integers(0, 3))
+def test_whatever_is_wrong_with_a_line_is_told(place: int, byte: int, cut: int) -> None:
+    line = bytearray(format_row(make_row(boxes=1)))
+    place %= len(line)
+    line[place : place + cut] = bytes([byte])
+    with suppress(BrokenRowError):  # and nothing else
+        row = parse_row(bytes(line))
+        assert len(row.boxes_n4) == len(row.features_nF) == len(row.labels_n) > 0
 
 
 BROKEN = [

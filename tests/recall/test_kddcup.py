@@ -109,7 +109,7 @@ def test_held_out_by_the_hash_of_the_id_alone() -> None:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("kddcup") / "files"
-    return sample(KddCupSampleConfig(out=out, pairs=400, pools=30, boxes=1.5))
+    return sample(KddCupSampleConfig(out=out, pairs=400, pools=30, boxes=1.5, noise=1.0))
 
 
 @pytest.fixture(scope="module")
