@@ -209,3 +209,10 @@ def test_a_task_may_let_some_parameters_learn_slower(tmp_path: Path) -> None:
     fit(task, replace(PLAIN, epochs=1, warmup=0.0, max_steps=2), tmp_path)
     # Adam's first steps are of the learning rate's own size, whatever the gradient.
     assert task.slow.item() / task.weight.item() == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_share_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    task = TwoRates()
+    task.learning_rates = lambda: {"slwo": 0.1}  # type: ignore[method-assign]
+    with pytest.raises(KeyError, match="slwo"):
+        fit(task, PLAIN, tmp_path)
