@@ -8,7 +8,6 @@ Shapes: N products, M boxes of all products, F = 2048 features of a box, Q queri
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pandas as pd
 from data.kddcup_convert import BOXES, FEATURES, LABELS, STAGE
 from data.kddcup_files import FEATURES as FEATURE_WIDTH
 from stylecast.errors import UserError
+from stylecast.files import write_whole
 from stylecast.runs import load_manifest
 
 SUBMITTED = 5  # products that a submission names for a query
@@ -164,7 +164,4 @@ def write_submission(path: Path, ranked: Mapping[str, Sequence[str]], pools: Poo
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows((query_id, *ranked[query_id]) for query_id in pools.query_ids)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, text.getvalue())

@@ -6,7 +6,6 @@ A panel of 36 months and 100 styles takes about half a minute on two cores witho
 """
 
 import logging
-import os
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from rank.boost import BoostConfig
 from rank.fusion_config import FusionConfig, quarter
 from rank.train import MEMBERS, build_members
 from stylecast.errors import UserError
+from stylecast.files import write_csv, write_whole
 from stylecast.world import open_world
 
 log = logging.getLogger(__name__)
@@ -157,29 +157,10 @@ def backtest_main(config: BacktestConfig) -> str:
     write_csv(outcome.forecast, config.out / "forecast.csv")
     write_csv(outcome.metrics, config.out / "metrics.csv")
     write_csv(outcome.following, config.out / "next.csv")
-    _replace(config.out / "table.txt", outcome.table + "\n")
+    write_whole(config.out / "table.txt", outcome.table + "\n")
     return f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out / 'next.csv'}"
 
 
 def _told(following: pd.DataFrame) -> str:
     row = following.iloc[0]
     return f"{row['target_start'].date()} to {row['target_end'].date()} from {row['origin'].date()}"
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Writes a table beside its place and renames it, so that there is never half a file.
-
-    Raises:
-        UserError: the place cannot be written to.
-    """
-    _replace(path, frame.to_csv(index=False, date_format="%Y-%m-%d"))
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise UserError(f"--out {path}: cannot be written ({error.strerror}); name another place") from error

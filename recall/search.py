@@ -80,21 +80,25 @@ class Searcher:
         Raises:
             UserError: no word is known.
         """
-        # A space between words is a cut that the person made: each piece is cut into words by itself.
-        found = [word for piece in phrase.split() for word in cut_words(piece)]
-        vocabulary = self.models.vocabulary
-        unknown = vocabulary.unknown(found)
-        if len(unknown) == len(found):
+        words, unknown = self.known(phrase)
+        if not words:
             told = " ".join(unknown) or phrase
             raise UserError(f"no picture was ever described with: {told}; try other words")
         if unknown:
             log.info("words that no training post holds, left out: %s", " ".join(unknown))
-        return list(dict.fromkeys(vocabulary.encode(found)))
+        return words
+
+    def known(self, phrase: str) -> tuple[list[int], list[str]]:
+        """Numbers of a phrase's known words, each once, and the unknown words."""
+        # A space between words is a cut that the person made: each piece is cut into words by itself.
+        found = [word for piece in phrase.split() for word in cut_words(piece)]
+        vocabulary = self.models.vocabulary
+        return list(dict.fromkeys(vocabulary.encode(found))), vocabulary.unknown(found)
 
     def query(self, words: list[int]) -> Query:
         """The phrase of these words, encoded."""
         with torch.inference_mode():
-            return self.models.text(torch.from_numpy(pad([words], len(words))))
+            return self.models.text(torch.from_numpy(pad([words], max(1, len(words)))))
 
     def score(self, words: list[int], rows_C: np.ndarray) -> pd.DataFrame:
         """Score pictures; each score depends on the phrase and the picture alone.
@@ -159,7 +163,12 @@ def recall_folder(run: Path) -> Path:
     raise UserError(f"{run}: neither a run folder of `stylecast recall` nor a folder that holds one named recall")
 
 
-def _posts_of(recall: Path, given: Path | None) -> Path:
+def posts_of(recall: Path, given: Path | None) -> Path:
+    """The run of `prepare` that a recall run was made from, or the given one.
+
+    Raises:
+        UserError: it is not there any more.
+    """
     if given is not None:
         return given
     told = Path(load_manifest(recall, "recall")["inputs"]["posts"]["path"])
@@ -194,6 +203,6 @@ def main(config: SearchConfig) -> str:
     """
     folder = recall_folder(config.run)
     found = Searcher.load(folder).search(config.phrase, config.k)
-    posts = Posts.load(_posts_of(folder, config.posts))
+    posts = Posts.load(posts_of(folder, config.posts))
     contact_sheet(found, posts.images, config.out, config.phrase)
     return f"{_as_text(found, config.explain)}\n{config.out}"

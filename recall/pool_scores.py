@@ -1,0 +1,120 @@
+"""Scores of the candidates of pools of posts; and a re-ranker fitted on pools whose answers are known.
+
+Shapes: Q queries, K candidates of a pool (padded), C candidates in all, N pictures, H heads, D dimensions, F features.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from data.posts import Posts
+from pretrain.examples import post_of_pictures, spread
+from pretrain.pictures import AugmentConfig, PixelPictures, embed
+from recall.matchers import sentence_scores, word_scores
+from recall.pools import PostPools, best_of_posts
+from recall.search import Searcher
+
+log = logging.getLogger(__name__)
+BANK = 300  # pictures of the run by which it is told whether a query is answered by everything
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pictures of the posts that stand in pools."""
+
+    heads_NHD: torch.Tensor
+    """Their heads, float32."""
+    post_N: np.ndarray
+    """Row of the post of each."""
+
+    @classmethod
+    def of(cls, searcher: Searcher, posts: Posts, pools: PostPools, indexed: bool) -> "Candidates":
+        """Heads as stored where the posts are those of the run, else embedded now.
+
+        Args:
+            searcher: the run.
+            posts: that the pools are of.
+            pools: the candidates.
+            indexed: whether the posts are those that the run was made from.
+        """
+        post_N = post_of_pictures(posts)
+        rows = np.flatnonzero(np.isin(post_N, pools.post_QK[pools.real()]))
+        if indexed:
+            heads = np.asarray(searcher.heads_NHD[rows], dtype=np.float32)
+        else:
+            pictures = PixelPictures(posts.images, AugmentConfig())
+            heads = embed(searcher.models.encoder, pictures, rows, torch.device("cpu"))
+        return cls(torch.from_numpy(heads), post_N[rows])
+
+    def pictures(self, posts_K: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        """Heads of the pictures of some posts, and the place of each one's post in `posts_K`."""
+        rows = np.flatnonzero(np.isin(self.post_N, posts_K))
+        order = np.argsort(posts_K, kind="stable")
+        return self.heads_NHD[rows], order[np.searchsorted(posts_K[order], self.post_N[rows])]
+
+
+def score_pools(searcher: Searcher, candidates: Candidates, pools: PostPools) -> dict[str, np.ndarray]:
+    """Score all candidates by word, by sentence, by their blend, and as `stylecast search` would.
+
+    Returns:
+        Q×K by name, -inf where there is padding.
+    """
+    models, real_QK = searcher.models, pools.real()
+    scores = {name: np.full(real_QK.shape, -np.inf, np.float32) for name in ("word", "sentence", "blend", "search")}
+    silent = 0
+    for number, phrase in enumerate(pools.queries):
+        words, _ = searcher.known(phrase)
+        silent += not words
+        real_K = real_QK[number]
+        heads, place_N = candidates.pictures(pools.post_QK[number, real_K])
+        query = searcher.query(words)
+        with torch.inference_mode():
+            word_N, sentence_N = word_scores(query, heads)[0].numpy(), sentence_scores(query, heads)[0].numpy()
+        each_WN = models.levels.word_scores(models.text.table_VD, words, heads) if words else word_N[None]
+        by_picture = {
+            "word": word_N, "sentence": sentence_N, "blend": models.blend(word_N, sentence_N),
+            "search": searcher.blend(each_WN.mean(axis=0), sentence_N),
+        }  # fmt: skip
+        for name, scores_N in by_picture.items():
+            scores[name][number, real_K] = best_of_posts(scores_N, place_N, int(real_K.sum()))
+    if silent:
+        log.warning("%d of %d queries hold no word that the run knows: it cannot tell their candidates apart",
+                    silent, len(pools.queries))  # fmt: skip
+    return scores
+
+
+def query_features(searcher: Searcher, pools: PostPools) -> pd.DataFrame:
+    """One row a query: how many words it has, how many the run does not know, how rare the others are on average."""
+    rarity_V = -np.log(searcher.models.vocabulary.rates_V())
+    rows = []
+    for phrase in pools.queries:
+        words, unknown = searcher.known(phrase)
+        rarity = float(rarity_V[words].mean()) if words else 0.0
+        rows.append({"words": len(words), "unknown words": len(unknown), "rarity of words": rarity})
+    return pd.DataFrame(rows)
+
+
+def picture_features(
+    searcher: Searcher, candidates: Candidates, pools: PostPools, scores: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """One row a candidate, in the order of the pools.
+
+    Returns:
+        `hub`: cosine with the mean picture of the run (a picture like all others answers to everything); `pictures`
+        of the post; `mean sentence score` of the pool.
+    """
+    real_QK, heads = pools.real(), candidates.heads_NHD[:, 0].numpy()
+    rows = spread(np.arange(len(searcher.heads_NHD)), BANK)
+    bank = np.asarray(searcher.heads_NHD[rows, 0], dtype=np.float32)
+    mean_D = (bank / np.maximum(np.linalg.norm(bank, axis=1, keepdims=True), 1e-12)).mean(axis=0)
+    hub_N = heads @ mean_D / np.maximum(np.linalg.norm(heads, axis=1), 1e-12)
+    posts_C = pools.post_QK[real_QK]
+    hub = pd.Series(hub_N).groupby(candidates.post_N).max().reindex(posts_C).fillna(0.0).to_numpy()
+    count = pd.Series(candidates.post_N).value_counts().reindex(posts_C).fillna(0).to_numpy()
+    level_QK = np.where(real_QK, scores["sentence"], np.nan)
+    level_C = np.broadcast_to(np.nanmean(level_QK, axis=1, keepdims=True), real_QK.shape)[real_QK]
+    return pd.DataFrame({"hub": hub, "pictures": count, "mean sentence score": level_C})
