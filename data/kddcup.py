@@ -7,7 +7,6 @@ Shapes: N products, M boxes of all products, F = 2048 features of a box, Q queri
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pandas as pd
 
 from data.kddcup_convert import BOXES, FEATURES, LABELS, STAGE
 from data.kddcup_files import FEATURES as FEATURE_WIDTH
+from data.pools import Pools
 from stylecast.errors import UserError
 from stylecast.files import write_whole
 from stylecast.runs import load_manifest
@@ -70,54 +70,10 @@ class Products:
         return self.table["product_id"].to_numpy(object)[self.pairs["product"].to_numpy()]
 
 
-@dataclass(frozen=True)
-class Pools:
-    """The candidates of each query, padded."""
-
-    query_ids: tuple[str, ...]
-    """In the order of the file, Q."""
-    queries: tuple[str, ...]
-    """Their words, as written."""
-    product_QK: np.ndarray
-    """int64 rows of the products; -1 = padding."""
-    ids_QK: np.ndarray
-    """Their product ids, str; "" = padding."""
-
-    @classmethod
-    def of(cls, products: Products) -> "Pools":
-        """The pools of a file whose rows are candidates."""
-        number_R, names = pd.factorize(products.pairs["query_id"])
-        place_R = products.pairs.groupby("query_id", sort=False).cumcount().to_numpy()
-        shape = (len(names), int(place_R.max()) + 1)
-        product_QK, ids_QK = np.full(shape, -1, np.int64), np.full(shape, "", dtype=object)
-        product_QK[number_R, place_R] = products.pairs["product"]
-        ids_QK[number_R, place_R] = products.ids()
-        first = products.pairs["query"].to_numpy(object)[np.unique(number_R, return_index=True)[1]]
-        return cls(tuple(names), tuple(first), product_QK, ids_QK)
-
-    def real(self) -> np.ndarray:
-        """Which places are no padding; bool Q×K."""
-        return self.product_QK >= 0
-
-
-def read_answers(path: Path) -> dict[str, list[str]]:
-    """Read `{query_id: [product_id, …]}`.
-
-    Raises:
-        UserError: no such file, no JSON, or something else.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; give the answers, {{query_id: [product_id, …]}}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not JSON ({error}); answers are {{query_id: [product_id, …]}}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not an object; answers are {{query_id: [product_id, …]}}")
-    for query_id, ids in content.items():
-        if not isinstance(ids, list) or not ids or not all(isinstance(i, int | str) for i in ids):
-            raise UserError(f"{path}: query {query_id}: not a list of product ids; write [product_id, …]")
-    return {str(query_id): list(dict.fromkeys(map(str, ids))) for query_id, ids in content.items()}
+def pools_of(products: Products) -> Pools:
+    """The pools of a file whose rows are candidates."""
+    pairs = products.pairs
+    return Pools.of(pairs["query_id"], pairs["query"], pairs["product"].to_numpy(), products.ids())
 
 
 def check_submission(ranked: Mapping[str, Sequence[str]], pools: Pools, source: Path) -> None:

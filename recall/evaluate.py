@@ -1,171 +1,247 @@
-"""How well the matchers find the pictures of held-out posts: candidate pools, and the whole gallery.
+"""Command `evaluate`: how well a recall run matches, on its held-out posts or on candidate pools of your own.
 
-A query is the words of a held-out post; its pictures, and those of posts with the very same text, are
-relevant. A pool is one picture of the post among others drawn from the gallery by the post's id.
+    python -m recall.evaluate --run runs/recall
+    python -m recall.evaluate --run runs/recall --pools POOLS.csv --answers ANSWERS.json --out SCORES.csv
 
-Shapes: Q queries, N pictures of the gallery, K pictures of a pool, W words, H heads, D dimensions.
+Without pools, held-out posts are the queries: their words should find their pictures, in pools of 30 and in the
+gallery of all held-out pictures. With pools, the candidates of each query are ranked; nothing of the pools is
+learnt from, but where `--also` or `--rerank` ask for it: those are fitted and told out of fold, beside the
+figure on the queries that they were fitted on.
+
+Shapes: Q queries, K candidates of a pool (padded), C candidates in all, N pictures, H heads, D dimensions.
 """
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-import torch
 
-from pretrain.examples import Division
-from recall.matchers import TextEncoder, sentence_scores, word_scores
+from data.pools import Pools, read_answers
+from data.posts import Posts
+from data.splits import parse_cut_off
+from pretrain.examples import divide, encode_words
+from pretrain.pictures import AugmentConfig, PixelPictures
+from pretrain.task import usable_posts
+from pretrain.train import PretrainConfig
+from recall.gallery import build_gallery
 from recall.metrics import first_rank, gallery_metrics, ndcg
-from stylecast.weights import Weights, nested_cross_validation, search_weights
+from recall.pool_scores import Candidates, picture_features, query_features, score_pools
+from recall.pools import bootstrap_interval, read_pools, read_scores
+from recall.rerank import RerankConfig, fit_reranker, rank_features, rerank, rerank_out_of_fold
+from recall.search import Searcher, posts_of, recall_folder
+from recall.task import score_gallery
+from recall.train import RecallConfig
+from recall.truth import Truth, as_scores, fit_pool_blend
+from stylecast.__main__ import run_command
+from stylecast.errors import UserError
+from stylecast.files import write_csv
+from stylecast.runs import identity_of, load_config, load_manifest
+
+log = logging.getLogger(__name__)
+FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """Held-out queries and pictures."""
+class EvaluateConfig:
+    """Tell how well a recall run matches: on held-out posts, or on candidate pools of your own."""
 
-    rows_N: np.ndarray
-    """Rows of the pictures in the corpus."""
-    posts_Q: np.ndarray
-    """Row of each query's post."""
-    relevant_QN: np.ndarray
-    """bool: the picture is of the query's post, or of one with the same text."""
-    pool_QK: np.ndarray
-    """Columns of the gallery that stand in the query's pool."""
-
-
-def text_ids(table: pd.DataFrame) -> np.ndarray:
-    """A number for each distinct text; posts without any word have numbers of their own. int64 P."""
-    key = table["sentence"] + "\x1f" + table["hashtags"]
-    silent = (table["words"] == "").to_numpy()
-    key = key.mask(silent, "\x1f\x1f" + table["post_id"].astype(str))
-    return pd.factorize(key)[0].astype(np.int64)
-
-
-def _pool(post_id: str, own: int, others: np.ndarray, size: int, seed: int) -> np.ndarray:
-    digest = hashlib.sha256(f"{seed}:{post_id}".encode()).digest()
-    draw = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    chosen = draw.choice(others, size - 1, replace=False)
-    return np.concatenate([[own], chosen])
+    run: Path = Path("runs/recall")
+    """Run folder of `recall`, or the folder of a whole `stylecast run`."""
+    posts: Path | None = None
+    """Run folder of `prepare` that holds the posts; by default the one that the recall run was made from."""
+    part: Literal["valid", "later"] = "valid"
+    """Without pools: the posts that recall chose its weights on, or those after the cut-off (or of split test)."""
+    pools: Path | None = None
+    """CSV `query_id,query,item_id`, a row a candidate; an item is a post id, in the run's posts or in --posts."""
+    answers: Path | None = None
+    """JSON {query_id: [item_id, …]}; without it, the pools are scored and nothing is judged."""
+    also: tuple[Path, ...] = ()
+    """Further scores of the same candidates, CSV `query_id,item_id,score`; they are blended with the matchers."""
+    rerank: bool = False
+    """Also fit a LightGBM lambdarank re-ranker on the answers, and tell it out of fold."""
+    reranker: RerankConfig = field(default_factory=RerankConfig)
+    """How the re-ranker is fitted."""
+    out: Path = Path("scores.csv")
+    """CSV `query_id,item_id,model,score` of all candidates (with pools), or of each query's own pool (without)."""
+    per_query: Path | None = None
+    """CSV with the NDCG@5 and the first right rank of each query under each score."""
 
 
-def build_gallery(
-    table: pd.DataFrame, division: Division, part: str, usable_P: np.ndarray, *, queries: int, pictures: int,
-    pool: int = 30, seed: int = 0,
-) -> Gallery:  # fmt: skip
-    """Choose held-out queries and pictures.
+@dataclass(frozen=True)
+class Judged:
+    """What each score reaches on each query."""
 
-    Args:
-        table: the posts.
-        division: their split, and the post of each picture.
-        part: "valid" or "later".
-        usable_P: which posts have a known word.
-        queries: most queries.
-        pictures: most pictures.
-        pool: pictures of a pool, its own among them.
-        seed: of the pools.
-    """
-    rows = division.pictures(part, usable_P)
-    if len(rows) > pictures:  # whole posts, spread evenly: a post's pictures belong together
-        posts = np.unique(division.post_N[rows])
-        kept = posts[np.linspace(0, len(posts) - 1, max(1, int(len(posts) * pictures / len(rows)))).astype(int)]
-        rows = rows[np.isin(division.post_N[rows], kept)]
-    post_of = division.post_N[rows]
-    asked = np.unique(post_of)
-    if len(asked) > queries:
-        asked = asked[np.linspace(0, len(asked) - 1, queries).astype(int)]
-    texts = text_ids(table)
-    relevant_QN = texts[asked][:, None] == texts[post_of][None, :]
-    ids = table["post_id"].to_numpy(str)
-    columns = np.arange(len(rows))
-    size = min(pool, len(rows))
-    pools = []
-    for post in asked:
-        own = int(columns[post_of == post][0])
-        pools.append(_pool(ids[post], own, columns[columns != own], size, seed))
-    return Gallery(rows, asked, relevant_QN, np.stack(pools) if pools else np.zeros((0, size), np.int64))
+    ndcg: dict[str, np.ndarray]
+    """NDCG@5 by score, Q."""
+    rank: dict[str, np.ndarray]
+    """Rank of the first right item, from 1, Q."""
+    queries: pd.DataFrame
+    """query_id, query."""
+    of: str
+    """What the ranks count in."""
+    in_sample: Mapping[str, float] = field(default_factory=dict)
+    """NDCG@5 of fitted scores on the queries that they were fitted on."""
+    note: str = "in-sample: on the very queries that weights or trees were fitted on; NDCG@5: on others"
+    """Told below the table, where something was fitted."""
 
+    def text(self) -> str:
+        """The table."""
+        lines = [
+            f"{len(self.queries)} queries; 95% intervals by bootstrap over queries; recall and MRR in {self.of}",
+            f"{'':<18}{'NDCG@5':>7}  {'95%':<13}{'in-sample':>10}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'MRR':>8}",
+        ]
+        for name, values_Q in self.ndcg.items():
+            low, high = bootstrap_interval(values_Q)
+            told = gallery_metrics(self.rank[name])
+            fitted = f"{self.in_sample[name]:.3f}" if name in self.in_sample else ""
+            lines.append(
+                f"{name:<18}{values_Q.mean():>7.3f}  {f'{low:.3f}-{high:.3f}':<13}{fitted:>10}"
+                + "".join(f"{told[key]:>8.3f}" for key in ("recall@1", "recall@5", "recall@10", "mrr"))
+            )
+        if self.in_sample:
+            lines.append(self.note)
+        return "\n".join(lines)
 
-def score_all(
-    text: TextEncoder, words_QW: np.ndarray, heads_NHD: torch.Tensor, chunk: int = 256
-) -> tuple[np.ndarray, np.ndarray]:
-    """Word and sentence scores of every query with every picture, in chunks of both.
-
-    Returns:
-        word_QN and sentence_QN, float32.
-    """
-    words = torch.from_numpy(words_QW).to(heads_NHD.device)
-    by_word = np.empty((len(words_QW), len(heads_NHD)), dtype=np.float32)
-    by_sentence = np.empty_like(by_word)
-    with torch.inference_mode():
-        for top in range(0, len(words_QW), chunk):
-            query = text(words[top : top + chunk])
-            for left in range(0, len(heads_NHD), chunk):
-                heads = heads_NHD[left : left + chunk]
-                place = np.s_[top : top + chunk, left : left + chunk]
-                by_word[place] = word_scores(query, heads).cpu().numpy()
-                by_sentence[place] = sentence_scores(query, heads).cpu().numpy()
-    return by_word, by_sentence
+    def table(self) -> pd.DataFrame:
+        """One row a query: query_id, query, and for each score `ndcg@5 of NAME`, `first rank by NAME`."""
+        columns = {f"ndcg@5 of {name}": values for name, values in self.ndcg.items()}
+        return self.queries.assign(**columns, **{f"first rank by {name}": values for name, values in self.rank.items()})
 
 
-def matching_metrics(scores_QN: np.ndarray, gallery: Gallery) -> dict[str, float]:
-    """NDCG@5 in the pools, recall@1/5/10 and MRR over the whole gallery."""
-    if not len(scores_QN):
-        return {"ndcg@5": 0.0, "recall@1": 0.0, "recall@5": 0.0, "recall@10": 0.0, "mrr": 0.0}
-    pooled = np.take_along_axis(scores_QN, gallery.pool_QK, axis=1)
+def _held_out(config: EvaluateConfig, folder: Path, searcher: Searcher, posts: Posts) -> tuple[Judged, pd.DataFrame]:
+    """Held-out posts as queries."""
+    trained, models = load_config(folder, RecallConfig), searcher.models
+    before = load_config(Path(load_manifest(folder, "recall")["inputs"]["pretrain"]["path"]), PretrainConfig)
+    division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
+    words_PW = encode_words(posts.table, models.vocabulary, trained.text_width).words_PW
+    gallery = build_gallery(
+        posts.table, division, config.part, usable_posts(words_PW), queries=trained.valid_queries,
+        pictures=trained.valid_pictures, pool=trained.pool, seed=before.loop.seed,
+    )  # fmt: skip
+    if not len(gallery.posts_Q):
+        raise UserError(f"--part {config.part}: no such post has pictures and known words")
+    pictures = PixelPictures(posts.images, AugmentConfig())
+    word, sentence = score_gallery(models.encoder, models.text, pictures, gallery, words_PW[gallery.posts_Q])
+    scores = {"word": word, "sentence": sentence, "blend": models.blend(word, sentence)}
+    pooled = {name: np.take_along_axis(table, gallery.pool_QK, axis=1) for name, table in scores.items()}
     relevant = np.take_along_axis(gallery.relevant_QN, gallery.pool_QK, axis=1)
-    told = {"ndcg@5": float(ndcg(pooled, relevant).mean())}
-    return told | gallery_metrics(first_rank(scores_QN, gallery.relevant_QN))
+    asked = posts.table.iloc[gallery.posts_Q]
+    judged = Judged(
+        {name: ndcg(table, relevant) for name, table in pooled.items()},
+        {name: first_rank(table, gallery.relevant_QN) for name, table in scores.items()},
+        pd.DataFrame({"query_id": asked["post_id"].to_numpy(), "query": asked["words"].to_numpy()}),
+        f"a gallery of {len(gallery.rows_N)} pictures",
+    )
+    if config.part == "valid":
+        honest = load_manifest(folder, "recall")["metrics"]["blend_ndcg@5_nested"]
+        note = f"the weight of the blend was chosen on these very queries; chosen on other halves of them: {honest:.3f}"
+        judged = replace(judged, in_sample={"blend": float(judged.ndcg["blend"].mean())}, note=note)
+    items = posts.pictures["picture_id"].to_numpy(str)[gallery.rows_N][gallery.pool_QK]
+    shown = [
+        pd.DataFrame({"query_id": np.repeat(asked["post_id"].to_numpy(), items.shape[1]), "item_id": items.ravel(),
+                      "model": name, "score": table.ravel()})
+        for name, table in pooled.items()
+    ]  # fmt: skip
+    return judged, pd.concat(shown, ignore_index=True)
 
 
-@dataclass(frozen=True)
-class Blend:
-    """How the two scores become one.
+def _blended(scores: Mapping[str, np.ndarray], members: list[str], truth: Truth) -> tuple[np.ndarray, float]:
+    """Members blended by weights that saw only other queries; and NDCG@5 of weights that saw all."""
+    asked = np.flatnonzero(truth.answers_Q > 0)
+    if len(asked) < FOLDS:
+        raise UserError(f"--also: {len(asked)} queries with answers are fewer than {FOLDS} folds; give more")
+    blended = np.full(truth.relevant_QK.shape, -np.inf)
+    for held in np.array_split(np.random.default_rng(0).permutation(asked), FOLDS):
+        rest = np.setdiff1d(asked, held)
+        part = Truth(truth.relevant_QK[rest], truth.answers_Q[rest], 0)
+        blend, _ = fit_pool_blend({name: scores[name][rest] for name in members}, members, part)
+        blended[held] = blend({name: scores[name][held] for name in members})
+    return blended, fit_pool_blend(scores, members, truth)[1]["in_sample"]
 
-    The scales are fixed, so that no other query and no other candidate moves a score.
+
+def _reranked(config: RerankConfig, features: pd.DataFrame, pools: Pools, truth: Truth) -> tuple[np.ndarray, float]:
+    """Scores by trees that saw only other queries; and NDCG@5 of trees that saw all."""
+    asked_Q = truth.answers_Q > 0
+    asked_C = np.repeat(asked_Q, pools.real().sum(axis=1))
+    known, relevant_C = features[asked_C], truth.relevant_QK[pools.real()][asked_C]
+    sizes_Q = pools.real().sum(axis=1)[asked_Q]
+    scored_C = np.full(len(features), -np.inf)
+    scored_C[asked_C] = rerank_out_of_fold(known, relevant_C, sizes_Q, config)
+    out_of_fold = pools.fill(scored_C)
+    scored_C[asked_C] = rerank(fit_reranker(known, relevant_C, sizes_Q, config), known)
+    return out_of_fold, float(truth.ndcg(pools.fill(scored_C)).mean())
+
+
+def _pools(
+    config: EvaluateConfig, path: Path, folder: Path, searcher: Searcher, posts: Posts
+) -> tuple[Judged | None, pd.DataFrame]:
+    """Candidate pools from outside."""
+    pools = read_pools(path, posts)
+    told = load_manifest(folder, "recall")["inputs"]["posts"]["identity"]
+    indexed = identity_of(posts_of(folder, config.posts)) == told
+    candidates = Candidates.of(searcher, posts, pools, indexed)
+    scores = score_pools(searcher, candidates, pools)
+    further = {path.stem: read_scores(path, pools) for path in config.also}
+    clash = sorted(set(further) & set(scores))
+    if clash or len(further) < len(config.also):
+        raise UserError(f"--also: files named {', '.join(clash) or 'alike'}; a score goes by its file's name: rename")
+    scores |= further
+    if config.answers is None:
+        return None, as_scores(scores, pools)
+    truth = Truth.of(pools, read_answers(config.answers), str(config.answers))
+    in_sample: dict[str, float] = {}
+    if further:
+        name = " + ".join(["blend", *further])
+        scores[name], in_sample[name] = _blended(scores, ["word", "sentence", *further], truth)
+    if config.rerank:
+        by_matcher = {name: scores[name] for name in ("word", "sentence", "search", *further)}
+        pictures = picture_features(searcher, candidates, pools, scores)
+        features = rank_features(by_matcher, pools.real(), query_features(searcher, pools), pictures)
+        scores["reranked"], in_sample["reranked"] = _reranked(config.reranker, features, pools, truth)
+    asked_Q = truth.answers_Q > 0
+    unseen = pools.row_QK.shape[1] + 1  # the rank of an answer that stands in no pool
+    names = pd.DataFrame({"query_id": pools.query_ids, "query": pools.queries})[asked_Q]
+    lost = pd.DataFrame({"query_id": [""] * truth.lost, "query": ["(in the answers, not in the pools)"] * truth.lost})
+    judged = Judged(
+        {name: truth.ndcg(table) for name, table in scores.items()},
+        {name: np.append(first_rank(table[asked_Q], truth.relevant_QK[asked_Q]), [unseen] * truth.lost)
+         for name, table in scores.items()},
+        pd.concat([names, lost], ignore_index=True), "the pools", in_sample,
+    )  # fmt: skip
+    return judged, as_scores(scores, pools)
+
+
+def main(config: EvaluateConfig) -> str:
+    """Evaluate, write the scores, and tell the table.
+
+    Raises:
+        UserError: no such run; pools, answers or scores that do not fit; flags that need others.
     """
+    for flag, given in (("--answers", config.answers), ("--also", config.also), ("--rerank", config.rerank)):
+        if given and config.pools is None:
+            raise UserError(f"{flag} goes with --pools")
+    for flag, given in (("--also", config.also), ("--rerank", config.rerank), ("--per-query", config.per_query)):
+        if given and config.pools is not None and config.answers is None:
+            raise UserError(f"{flag} needs --answers")
+    folder = recall_folder(config.run)
+    searcher, posts = Searcher.load(folder), Posts.load(posts_of(folder, config.posts))
+    judged: Judged | None
+    if config.pools is None:
+        judged, scores = _held_out(config, folder, searcher, posts)
+    else:
+        judged, scores = _pools(config, config.pools, folder, searcher, posts)
+    told = [] if judged is None else [judged.text()]
+    scores = scores[np.isfinite(scores["score"])]  # a fitted score judges no query without answers
+    write_csv(scores, config.out)
+    if judged is not None and config.per_query is not None:
+        write_csv(judged.table(), config.per_query)
+    return "\n".join([*told, f"{config.out}: {len(scores)} scores"])
 
-    word_weight: float
-    """Weight of the word score, 0..1; the sentence score has the rest."""
-    word_scale: float
-    """Standard deviation of word scores in the validation pools."""
-    sentence_scale: float
-    """Standard deviation of sentence scores in the validation pools."""
 
-    def __call__(self, word: np.ndarray, sentence: np.ndarray) -> np.ndarray:
-        """The blended score."""
-        return self.word_weight * word / self.word_scale + (1 - self.word_weight) * sentence / self.sentence_scale
-
-
-def scaled_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery, word_weight: float) -> Blend:
-    """A blend whose scales are measured in the pools."""
-    spreads = [float(np.take_along_axis(s, gallery.pool_QK, axis=1).std()) or 1.0 for s in (word_QN, sentence_QN)]
-    return Blend(word_weight, *spreads)
-
-
-def fit_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery) -> tuple[Blend, dict[str, float]]:
-    """Search the weight of the blend by NDCG@5 in the pools.
-
-    Returns:
-        The blend fitted on all queries, and its NDCG@5: `in_sample` on these queries, `nested` on each half
-        of the queries under the weight of the other half.
-    """
-    scale = scaled_blend(word_QN, sentence_QN, gallery, 0.5)
-    take = partial(np.take_along_axis, indices=gallery.pool_QK, axis=1)
-    word, sentence = take(word_QN) / scale.word_scale, take(sentence_QN) / scale.sentence_scale
-    relevant = take(gallery.relevant_QN)
-
-    def loss_on(index: np.ndarray) -> Callable[[np.ndarray], float]:
-        def loss(weights_M: np.ndarray) -> float:
-            blended = weights_M[0] * word[index] + weights_M[1] * sentence[index]
-            return 1 - float(ndcg(blended, relevant[index]).mean())
-
-        return loss
-
-    def search(loss: Callable[[np.ndarray], float], members: int) -> Weights:
-        return search_weights(loss, members, grid=8)  # 40 steps: finer ones fit the noise of the queries
-
-    found = nested_cross_validation(loss_on, len(word), 2, folds=2, search=search)
-    blend = Blend(float(found.weights_M[0]), scale.word_scale, scale.sentence_scale)
-    return blend, {"in_sample": 1 - found.in_sample, "nested": 1 - found.held_out}
+if __name__ == "__main__":
+    sys.exit(run_command("evaluate", sys.argv[1:]))

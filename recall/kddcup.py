@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.kddcup import SUBMITTED, Pools, Products, read_answers, write_submission
+from data.kddcup import SUBMITTED, Products, pools_of, write_submission
 from data.kddcup_convert import convert
+from data.pools import Pools, read_answers
 from pretrain.kddcup import QueriesConfig, RegionPretrainConfig, pretrain_regions
 from pretrain.regions import RegionConfig
 from recall.kddcup_score import (
@@ -29,15 +30,13 @@ from recall.kddcup_score import (
     EXPLOIT,
     SENTENCE,
     WORD,
-    Truth,
-    as_scores,
-    fit_pool_blend,
     ranked,
     score_pools,
     single_pool,
 )
 from recall.kddcup_table import as_text, judge
 from recall.kddcup_train import RegionRecallConfig, load_matchers, train_matchers
+from recall.truth import Truth, as_scores, fit_pool_blend
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
 from stylecast.runs import Run, load_manifest, open_run
@@ -137,7 +136,7 @@ def _score(
 def _submit(config: KddCupConfig, pools: Pools) -> None:
     found = pd.read_parquet(config.out / "scores" / SCORES.format("test"))
     found = found[found["model"] == (EXPLOIT if config.exploit_pool_counts else BLEND)]
-    scores_QK = np.full(pools.product_QK.shape, -np.inf)
+    scores_QK = np.full(pools.row_QK.shape, -np.inf)
     scores_QK[pools.real()] = found["score"]  # rows stand in the order of the pools
     write_submission(config.out / "submission.csv", ranked(scores_QK, pools), pools, config.test)
 
@@ -165,7 +164,7 @@ def _run(config: KddCupConfig, world: World) -> str:
         convert(path, out / part, force, world)
     barrier(world)  # rank 0 gives a run its place when the others have left it
     products = {part: Products.load(out / part, verify=world.is_main) for part in files}
-    pools = {part: Pools.of(products[part]) for part in ("valid", "test")}
+    pools = {part: pools_of(products[part]) for part in ("valid", "test")}
     _check_pools(pools["test"], config.test)
 
     learnt = {"train": out / "train"}

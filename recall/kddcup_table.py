@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from data.kddcup import Pools
-from recall.kddcup_score import EXPLOIT, Truth
+from data.pools import Pools
+from recall.kddcup_score import EXPLOIT
+from recall.truth import Truth
 
 NOTE = "Blends: weights fitted on other queries than those they are told on; in-sample: on these very queries."
 

@@ -17,7 +17,7 @@ from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
 from pretrain.regions import RegionEncoder, rebuild_regions
 from pretrain.vocabulary import Vocabulary
 from pretrain.word_vectors import word_vectors
-from recall.evaluate import Gallery
+from recall.gallery import Gallery
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
 from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from data.pools import Pools
 from data.posts import Posts
 from pretrain.examples import post_of_pictures, spread
 from pretrain.pictures import AugmentConfig, PixelPictures, embed
 from recall.matchers import sentence_scores, word_scores
-from recall.pools import PostPools, best_of_posts
+from recall.pools import best_of_posts
 from recall.search import Searcher
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Candidates:
     """Row of the post of each."""
 
     @classmethod
-    def of(cls, searcher: Searcher, posts: Posts, pools: PostPools, indexed: bool) -> "Candidates":
+    def of(cls, searcher: Searcher, posts: Posts, pools: Pools, indexed: bool) -> "Candidates":
         """Heads as stored where the posts are those of the run, else embedded now.
 
         Args:
@@ -42,7 +43,7 @@ class Candidates:
             indexed: whether the posts are those that the run was made from.
         """
         post_N = post_of_pictures(posts)
-        rows = np.flatnonzero(np.isin(post_N, pools.post_QK[pools.real()]))
+        rows = np.flatnonzero(np.isin(post_N, pools.row_QK[pools.real()]))
         if indexed:
             heads = np.asarray(searcher.heads_NHD[rows], dtype=np.float32)
         else:
@@ -57,7 +58,7 @@ class Candidates:
         return self.heads_NHD[rows], order[np.searchsorted(posts_K[order], self.post_N[rows])]
 
 
-def score_pools(searcher: Searcher, candidates: Candidates, pools: PostPools) -> dict[str, np.ndarray]:
+def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dict[str, np.ndarray]:
     """Score all candidates by word, by sentence, by their blend, and as `stylecast search` would.
 
     Returns:
@@ -70,7 +71,7 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: PostPools) ->
         words, _ = searcher.known(phrase)
         silent += not words
         real_K = real_QK[number]
-        heads, place_N = candidates.pictures(pools.post_QK[number, real_K])
+        heads, place_N = candidates.pictures(pools.row_QK[number, real_K])
         query = searcher.query(words)
         with torch.inference_mode():
             word_N, sentence_N = word_scores(query, heads)[0].numpy(), sentence_scores(query, heads)[0].numpy()
@@ -87,7 +88,7 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: PostPools) ->
     return scores
 
 
-def query_features(searcher: Searcher, pools: PostPools) -> pd.DataFrame:
+def query_features(searcher: Searcher, pools: Pools) -> pd.DataFrame:
     """One row a query: how many words it has, how many the run does not know, how rare the others are on average."""
     rarity_V = -np.log(searcher.models.vocabulary.rates_V())
     rows = []
@@ -99,7 +100,7 @@ def query_features(searcher: Searcher, pools: PostPools) -> pd.DataFrame:
 
 
 def picture_features(
-    searcher: Searcher, candidates: Candidates, pools: PostPools, scores: Mapping[str, np.ndarray]
+    searcher: Searcher, candidates: Candidates, pools: Pools, scores: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
     """One row a candidate, in the order of the pools.
 
@@ -112,7 +113,7 @@ def picture_features(
     bank = np.asarray(searcher.heads_NHD[rows, 0], dtype=np.float32)
     mean_D = (bank / np.maximum(np.linalg.norm(bank, axis=1, keepdims=True), 1e-12)).mean(axis=0)
     hub_N = heads @ mean_D / np.maximum(np.linalg.norm(heads, axis=1), 1e-12)
-    posts_C = pools.post_QK[real_QK]
+    posts_C = pools.row_QK[real_QK]
     hub = pd.Series(hub_N).groupby(candidates.post_N).max().reindex(posts_C).fillna(0.0).to_numpy()
     count = pd.Series(candidates.post_N).value_counts().reindex(posts_C).fillna(0).to_numpy()
     level_QK = np.where(real_QK, scores["sentence"], np.nan)

@@ -6,42 +6,18 @@ POOLS.csv holds `query_id,query,item_id`, a row a candidate; an item is a post i
 Shapes: Q queries, K candidates of a pool (padded), N pictures, P posts.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from data.pools import Pools
 from data.posts import Posts
 from data.tables import read_table
 from stylecast.errors import UserError
 
 
-@dataclass(frozen=True)
-class PostPools:
-    """The candidates of each query, padded."""
-
-    query_ids: tuple[str, ...]
-    """In the order of the file, Q."""
-    queries: tuple[str, ...]
-    """Their words, as written."""
-    post_QK: np.ndarray
-    """int64 rows of the posts; -1 = padding."""
-    ids_QK: np.ndarray
-    """Their post ids, str; "" = padding."""
-
-    def real(self) -> np.ndarray:
-        """Which places are no padding; bool Q×K."""
-        return self.post_QK >= 0
-
-    def fill(self, values_C: np.ndarray) -> np.ndarray:
-        """Values of the candidates, told in the order of the pools, as Q×K; -inf where there is padding."""
-        table_QK = np.full(self.post_QK.shape, -np.inf, dtype=np.float32)
-        table_QK[self.real()] = values_C
-        return table_QK
-
-
-def read_pools(path: Path, posts: Posts, encoding: str = "utf-8") -> PostPools:
+def read_pools(path: Path, posts: Posts, encoding: str = "utf-8") -> Pools:
     """Read POOLS.csv and find its posts.
 
     Raises:
@@ -69,13 +45,8 @@ def read_pools(path: Path, posts: Posts, encoding: str = "utf-8") -> PostPools:
     if (texts.nunique() > 1).any():
         name = texts.nunique().idxmax()
         raise UserError(f"{path}: query {name} is written in two ways; give each query one text")
-    number_R, names = pd.factorize(table["query_id"])
-    place_R = table.groupby("query_id", sort=False).cumcount().to_numpy()
-    shape = (len(names), int(place_R.max()) + 1)
-    post_QK, ids_QK = np.full(shape, -1, np.int64), np.full(shape, "", dtype=object)
-    post_QK[number_R, place_R] = row_of.loc[table["item_id"]].to_numpy()
-    ids_QK[number_R, place_R] = table["item_id"]
-    return PostPools(tuple(map(str, names)), tuple(texts.first()), post_QK, ids_QK)
+    rows = row_of.loc[table["item_id"]].to_numpy()
+    return Pools.of(table["query_id"], table["query"], rows, table["item_id"].to_numpy())
 
 
 def best_of_posts(scores_N: np.ndarray, place_N: np.ndarray, count: int) -> np.ndarray:
@@ -94,7 +65,7 @@ def best_of_posts(scores_N: np.ndarray, place_N: np.ndarray, count: int) -> np.n
     return np.where(np.isfinite(best), best, scores_N.min() if len(scores_N) else 0.0)
 
 
-def read_scores(path: Path, pools: PostPools, encoding: str = "utf-8") -> np.ndarray:
+def read_scores(path: Path, pools: Pools, encoding: str = "utf-8") -> np.ndarray:
     """Further scores of the candidates, from a CSV `query_id,item_id,score`; Q×K, -inf where there is padding.
 
     Raises:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pretrain.encoder import Encoder
 from pretrain.pictures import Pictures, embed
 from pretrain.vocabulary import PAD
-from recall.evaluate import Gallery, matching_metrics, scaled_blend, score_all
+from recall.gallery import Gallery, matching_metrics, scaled_blend, score_all
 from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
 from recall.negatives import Negatives

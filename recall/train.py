@@ -28,7 +28,7 @@ from pretrain.train import PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
 from pretrain.word_vectors import word_vectors
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
-from recall.evaluate import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
+from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
 from recall.index_kinds import IndexConfig, check_index
 from recall.matchers import TextEncoder

@@ -41,7 +41,7 @@ COMMANDS = {
     "kddcup": Command("recall.kddcup", "KddCupConfig", "KDD Cup 2020 Multimodalities Recall: files to submission",
                       recipes="recall.kddcup_recipes", neural=True),
     "kddcup-sample": Command("data.sample_kddcup", "KddCupSampleConfig", "make files like those of KDD Cup 2020"),
-    "evaluate": Command("recall.evaluate_cli", "EvaluateConfig", "tell how well a recall run matches; your own pools"),
+    "evaluate": Command("recall.evaluate", "EvaluateConfig", "tell how well a recall run matches; your own pools"),
     "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
 }  # fmt: skip
 

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import kddcup_convert
-from data.kddcup import Pools, Products, read_answers, write_submission
+from data import kddcup, kddcup_convert
+from data.kddcup import Products, write_submission
 from data.kddcup_convert import convert
 from data.kddcup_files import COLUMNS, FEATURES, BrokenRowError, Row, decode_array, format_row, parse_row
+from data.pools import Pools, read_answers
 from data.sample_kddcup import KddCupSampleConfig
 from data.sample_kddcup import main as sample
 from stylecast.errors import UserError
@@ -234,7 +235,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_made_up_pools_recur_as_the_real_ones_do(files: Path, tmp_path: Path) -> None:
     products = Products.load(convert(files / "valid.tsv", tmp_path / "valid"))
-    pools, answers = Pools.of(products), read_answers(files / "valid_answer.json")
+    pools, answers = kddcup.pools_of(products), read_answers(files / "valid_answer.json")
     sizes = pools.real().sum(axis=1)
     assert sizes.min() >= 9
     assert sizes.max() <= 30

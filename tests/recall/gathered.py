@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pretrain.encoder import EncoderConfig, build_encoder
 from pretrain.pictures import PixelPictures
-from recall.evaluate import Gallery
+from recall.gallery import Gallery
 from recall.matchers import TextEncoder
 from recall.task import LossConfig, RecallTask
 from stylecast.world import World, mean_over_ranks, open_world

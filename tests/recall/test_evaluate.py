@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pretrain.examples import Division
-from recall.evaluate import Gallery, build_gallery, fit_blend, matching_metrics, scaled_blend, score_all, text_ids
+from recall.gallery import Gallery, build_gallery, fit_blend, matching_metrics, scaled_blend, score_all, text_ids
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.metrics import first_rank, gallery_metrics, ndcg, ranked_relevance
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from data.posts import Posts
-from recall.evaluate_cli import EvaluateConfig, main
+from recall.evaluate import EvaluateConfig, main
 from recall.metrics import ndcg
 from recall.pools import best_of_posts, bootstrap_interval, read_pools
 from recall.rerank import RerankConfig, fit_reranker, rank_features, rerank, rerank_out_of_fold

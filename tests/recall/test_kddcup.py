@@ -13,16 +13,19 @@ import pandas as pd
 import pytest
 import torch
 
-from data.kddcup import Pools, Products, read_answers
+from data import kddcup
+from data.kddcup import Products
+from data.pools import Pools, read_answers
 from data.sample_kddcup import KddCupSampleConfig
 from data.sample_kddcup import main as sample
 from pretrain.kddcup import cut_queries, held_out_products
-from recall.evaluate import score_all
+from recall.gallery import score_all
 from recall.kddcup import KddCupConfig, main
 from recall.kddcup_recipes import tiny
-from recall.kddcup_score import BLEND, EXPLOIT, SENTENCE, WORD, Truth, fit_pool_blend, ranked, score_pools, single_pool
+from recall.kddcup_score import BLEND, EXPLOIT, SENTENCE, WORD, ranked, score_pools, single_pool
 from recall.kddcup_train import load_matchers
 from recall.metrics import ndcg
+from recall.truth import Truth, fit_pool_blend
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest
 
@@ -137,7 +140,7 @@ def submitted(config: KddCupConfig) -> list[list[str]]:
 def test_from_files_to_a_submission(config: KddCupConfig, told: str) -> None:
     header, *rows = submitted(config)
     assert header == ["query-id", "product1", "product2", "product3", "product4", "product5"]
-    pools = Pools.of(Products.load(config.out / "test"))
+    pools = kddcup.pools_of(Products.load(config.out / "test"))
     assert [row[0] for row in rows] == list(pools.query_ids)
     for row, ids in zip(rows, pools.ids_QK, strict=True):
         assert len(set(row[1:])) == 5
@@ -182,8 +185,8 @@ def test_the_leak_moves_the_score_only_where_the_flag_is_on(config: KddCupConfig
 
 def test_pools_beside_a_pool_move_no_honest_score(config: KddCupConfig, told: str) -> None:
     matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "valid")
-    pools, device = Pools.of(products), torch.device("cpu")
-    few = replace(pools, query_ids=pools.query_ids[:4], queries=pools.queries[:4], product_QK=pools.product_QK[:4],
+    pools, device = kddcup.pools_of(products), torch.device("cpu")
+    few = replace(pools, query_ids=pools.query_ids[:4], queries=pools.queries[:4], row_QK=pools.row_QK[:4],
                   ids_QK=pools.ids_QK[:4])  # fmt: skip
     all_of, some = (score_pools(matchers, products, part, config.queries.width, device) for part in (pools, few))
     for name in (WORD, SENTENCE):
@@ -197,13 +200,13 @@ def test_pool_scores_are_those_of_the_full_matrix(config: KddCupConfig, told: st
     from pretrain.regions import RegionPictures
 
     matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "test")
-    pools, device = Pools.of(products), torch.device("cpu")
+    pools, device = kddcup.pools_of(products), torch.device("cpu")
     scores = score_pools(matchers, products, pools, config.queries.width, device)
     rows = np.arange(len(products.table))
     heads = torch.from_numpy(embed(matchers.encoder, RegionPictures(products, rows), rows, device))
     full = score_all(matchers.text, encode_queries(pools.queries, matchers.vocabulary, config.queries.width), heads)
     for name, table_QN in zip((WORD, SENTENCE), full, strict=True):
-        picked = np.take_along_axis(table_QN, np.maximum(pools.product_QK, 0), axis=1)
+        picked = np.take_along_axis(table_QN, np.maximum(pools.row_QK, 0), axis=1)
         np.testing.assert_allclose(scores[name][pools.real()], picked[pools.real()], atol=1e-5)
 
 
