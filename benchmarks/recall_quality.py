@@ -1,0 +1,258 @@
+"""How well matching works against what people train: dual encoders on the same backbone, data and budget.
+
+    python benchmarks/recall_quality.py --data ../shared/data --out runs/recall_quality
+    python benchmarks/recall_quality.py --sets sample --seeds 3
+
+Each contender sees the same number of pictures, those of the pretraining and of mined negatives counted, in batches
+of the same size, and is stopped by the same validation pictures. Told is what it does on test pictures that nothing
+was fitted or chosen on: NDCG@5 in pools of 30, and recall@10, the share of a query's relevant pictures (ten at most)
+among the first ten of the whole test gallery; median over seeds, least and most. Time is that of the whole
+training as a ratio to InfoNCE in the same run; ours counts pretraining, embedding and indexing.
+
+emoji: pictures and Chinese keywords, split by leading code point. clothing: photos, the class word is the text,
+official splits. sample: the sample world, split by date.
+"""
+
+import hashlib
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import tyro
+from dual_encoders import CaptionBatches, DualTask, Kind, TextTower
+
+from data.posts import Posts
+from data.prepare import PrepareConfig
+from data.prepare import main as prepare
+from data.sample import SampleConfig
+from data.sample import main as sample
+from data.splits import parse_cut_off
+from pretrain.encoder import EncoderConfig, build_encoder
+from pretrain.examples import divide, encode_words
+from pretrain.pictures import AugmentConfig, PixelPictures
+from pretrain.task import usable_posts
+from pretrain.train import PretrainConfig
+from pretrain.train import main as pretrain
+from pretrain.vocabulary import Vocabulary
+from recall.gallery import Gallery, build_gallery
+from recall.metrics import ndcg, ranked_relevance
+from recall.task import score_gallery
+from recall.train import RecallConfig, load_recall
+from recall.train import main as recall
+from stylecast.cli import guarded
+from stylecast.logs import set_up_logging
+from stylecast.loop import LoopConfig, train
+from stylecast.world import open_world
+
+log = logging.getLogger(__name__)
+Scores = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Matching against dual encoders on the same budget."""
+
+    data: Path = Path("data")
+    """Folder that holds emoji/ and clothing/."""
+    sets: tuple[str, ...] = ("emoji", "clothing", "sample")
+    """Which sets."""
+    contenders: tuple[str, ...] = ("infonce", "sigmoid", "ours", "ours, no pretraining")
+    """Which contenders; infonce must be there for the ratios."""
+    seeds: int = 3
+    """How many seeds, of weights, order and augmentation."""
+    pictures: int = 180_000
+    """Pictures that each contender sees in training, pictures."""
+    batch: int = 128
+    """Pictures a step, pictures."""
+    pretrain_share: float = 0.4
+    """Share of the pictures that ours spends on pretraining."""
+    sample_posts: int = 6000
+    """Size of the sample world, posts."""
+    lr: float = 1e-3
+    """Peak learning rate of every contender."""
+    out: Path = Path("runs/recall_quality")
+    """Folder for prepared data and for results.csv; prepared data is made once."""
+
+
+def _hashed_split(name: str) -> str:
+    draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2.0**64
+    return "test" if draw < 0.2 else "valid" if draw < 0.3 else "train"
+
+
+def emoji_table(config: BenchmarkConfig, folder: Path) -> tuple[Path, Path]:
+    """A table of the emoji, split by leading code point, and the folder of its pictures."""
+    table = pd.read_csv(config.data / "emoji" / "pairs.csv", dtype=str)
+    table["split"] = table["image"].str.extract(r"images/([0-9a-f]+)")[0].map(_hashed_split)
+    table.to_csv(folder / "emoji.csv", index=False)
+    return folder / "emoji.csv", config.data / "emoji"
+
+
+def clothing_table(config: BenchmarkConfig, folder: Path) -> tuple[Path, Path]:
+    """A table of the photos of clothes with their class word, and the folder of its pictures."""
+    table = pd.read_csv(config.data / "clothing" / "images.csv", dtype=str).rename(columns={"label": "title"})
+    table.to_csv(folder / "clothing.csv", index=False)
+    return folder / "clothing.csv", config.data / "clothing"
+
+
+def sample_table(config: BenchmarkConfig, folder: Path) -> tuple[Path, Path]:
+    """The sample world, the last quarter of its days for the test."""
+    world = sample(SampleConfig(out=folder / "world", posts=config.sample_posts, workers=1))
+    return world / "posts.csv", world
+
+
+TABLES = {"emoji": emoji_table, "clothing": clothing_table, "sample": sample_table}
+CUT_OFF = {"sample": "2023-04-01"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of data, ready for every contender."""
+
+    name: str
+    folder: Path
+    """Run folder of `prepare`."""
+    posts: Posts
+    config: BenchmarkConfig
+
+    def pretraining(self, share: float, seed: int, out: Path) -> PretrainConfig:
+        """Pretraining for a share of the pictures; next to nothing (two steps) where the share is 0."""
+        return PretrainConfig(
+            posts=self.folder, out=out, cut_off=CUT_OFF.get(self.name, ""), loop=self.loop(share, seed, 1),
+            caption_samples=0,
+        )  # fmt: skip
+
+    def loop(self, share: float, seed: int, pictures_a_row: int) -> LoopConfig:
+        """As many steps as this share of the pictures allows, validated eight times."""
+        steps = max(2, round(share * self.config.pictures / self.config.batch))
+        size = self.config.batch // pictures_a_row
+        epochs = steps * size / max(1, self.train_pictures())
+        every = max(1, round(epochs / 8))
+        return LoopConfig(epochs=1, min_steps=steps, max_steps=steps, batch_size=size, lr=self.config.lr,
+                          evaluate_every=every, seed=seed)  # fmt: skip
+
+    def train_pictures(self) -> int:
+        """Number of the pictures to learn from."""
+        division = divide(self.posts, parse_cut_off(CUT_OFF.get(self.name, "")), 0)
+        return int((division.split_P[division.post_N] == "train").sum())
+
+    def gallery(self, vocabulary: Vocabulary, part: str) -> tuple[Gallery, np.ndarray]:
+        """Held-out queries and pictures, and the words of the queries; the same for every contender and seed."""
+        division = divide(self.posts, parse_cut_off(CUT_OFF.get(self.name, "")), 0)
+        words_PW = encode_words(self.posts.table, vocabulary, 24).words_PW
+        gallery = build_gallery(
+            self.posts.table, division, part, usable_posts(words_PW), queries=1000, pictures=2000, pool=30
+        )
+        return gallery, words_PW[gallery.posts_Q]
+
+
+def ours(trial: Trial, seed: int, share: float) -> tuple[Scores, Gallery]:
+    """Pretraining for a share of the pictures, both matchers for the rest."""
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        before = pretrain(trial.pretraining(share, seed, out / "pretrain"))
+        loop = trial.loop(1 - share, seed, 2)  # each pair brings a mined negative along
+        run = recall(RecallConfig(posts=trial.folder, pretrain=before, out=out / "recall", loop=loop))
+        models = load_recall(run)
+    gallery, words_QW = trial.gallery(models.vocabulary, "later")
+    pictures = PixelPictures(trial.posts.images, AugmentConfig())
+    word_QN, sentence_QN = score_gallery(models.encoder, models.text, pictures, gallery, words_QW)
+    return {"word": word_QN, "sentence": sentence_QN, "blend": models.blend(word_QN, sentence_QN)}, gallery
+
+
+def dual(trial: Trial, seed: int, kind: Kind) -> tuple[Scores, Gallery]:
+    """A dual encoder for all of the pictures."""
+    division = divide(trial.posts, parse_cut_off(CUT_OFF.get(trial.name, "")), 0)
+    config = trial.pretraining(1.0, seed, Path())
+    texts = [text.split() for text in trial.posts.table["words"]]
+    early = [words for words, part in zip(texts, division.split_P, strict=True) if part == "train"]
+    vocabulary = Vocabulary.build(early, config.vocabulary)
+    words_PW = encode_words(trial.posts.table, vocabulary, 24).words_PW
+    pictures = PixelPictures(trial.posts.images, AugmentConfig())
+    rows = division.pictures("train", usable_posts(words_PW))
+    torch.manual_seed(seed)
+    encoder = build_encoder(EncoderConfig())
+    valid, valid_QW = trial.gallery(vocabulary, "valid")
+    task = DualTask(encoder, TextTower(len(vocabulary), encoder.dim, 24), kind, pictures, valid, valid_QW)
+    batches = CaptionBatches(pictures, rows, division.post_N, words_PW)
+    with tempfile.TemporaryDirectory() as name, open_world() as world:
+        train(task, batches, config.loop, world, Path(name), monitor="ndcg@5", mode="max")
+    task.eval()
+    gallery, words_QW = trial.gallery(vocabulary, "later")
+    return {kind: task.scores(gallery, words_QW)}, gallery
+
+
+CONTENDERS: dict[str, Callable[[Trial, int], tuple[Scores, Gallery]]] = {
+    "infonce": lambda trial, seed: dual(trial, seed, "infonce"),
+    "sigmoid": lambda trial, seed: dual(trial, seed, "sigmoid"),
+    "ours": lambda trial, seed: ours(trial, seed, trial.config.pretrain_share),
+    "ours, no pretraining": lambda trial, seed: ours(trial, seed, 0.0),
+}
+
+
+def measured(scores_QN: np.ndarray, gallery: Gallery) -> dict[str, float]:
+    """NDCG@5 in the pools; recall@10 in the gallery, at most ten relevant pictures counted."""
+    pooled = np.take_along_axis(scores_QN, gallery.pool_QK, axis=1)
+    relevant = np.take_along_axis(gallery.relevant_QN, gallery.pool_QK, axis=1)
+    found_Q = ranked_relevance(scores_QN, gallery.relevant_QN, 10).sum(axis=1)
+    return {
+        "ndcg@5": float(ndcg(pooled, relevant).mean()),
+        "recall@10": float((found_Q / np.minimum(gallery.relevant_QN.sum(axis=1), 10)).mean()),
+    }
+
+
+def run_set(config: BenchmarkConfig, name: str) -> list[dict[str, object]]:
+    """All contenders and seeds on one set; seeds outermost, so that a busy hour hurts all alike."""
+    folder = config.out / name
+    if not (folder / "prepare" / "manifest.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        table, root = TABLES[name](config, folder)
+        prepare(PrepareConfig(posts=table, image_root=root, out=folder / "prepare", workers=1))
+    trial = Trial(name, folder / "prepare", Posts.load(folder / "prepare"), config)
+    rows: list[dict[str, object]] = []
+    for seed in range(config.seeds):
+        for contender in config.contenders:
+            start = time.perf_counter()
+            scores, gallery = CONTENDERS[contender](trial, seed)
+            seconds = time.perf_counter() - start
+            for matcher, scores_QN in scores.items():
+                row = {"set": name, "contender": contender, "matcher": matcher, "seed": seed, "seconds": seconds}
+                rows.append(row | measured(scores_QN, gallery))
+                log.info("%s", rows[-1])
+    return rows
+
+
+def table_of(results: pd.DataFrame) -> str:
+    """Median (least to most) over seeds; gain against the better dual encoder, seed by seed."""
+    lines = []
+    for name, part in results.groupby("set", sort=False):
+        duals = part[part["contender"].isin(["infonce", "sigmoid"])]
+        medians = duals.groupby("matcher")[["ndcg@5", "recall@10"]].median()
+        seconds = part[part["contender"] == "infonce"].groupby("seed")["seconds"].first()
+        lines += [f"{name}", f"  {'':<30} {'NDCG@5':>20} {'gain':>6} {'recall@10':>21} {'gain':>6} {'time':>6}"]
+        for (contender, matcher), own in part.groupby(["contender", "matcher"], sort=False):
+            told = f"  {contender if contender == matcher else f'{contender}: {matcher}':<30}"
+            for metric in ("ndcg@5", "recall@10"):
+                low, middle, high = own[metric].quantile([0, 0.5, 1])
+                told += f" {middle:.3f} ({low:.3f}-{high:.3f}) {middle / medians[metric].max():>7.3f}"
+            told += f" {(own.set_index('seed')['seconds'] / seconds).median():>6.2f}"
+            lines.append(told)
+    return "\n".join(lines)
+
+
+def main(config: BenchmarkConfig) -> str:
+    """Run and tell; every single result is in results.csv."""
+    set_up_logging(-1, is_main=True)
+    results = pd.DataFrame([row for name in config.sets for row in run_set(config, name)])
+    results.to_csv(config.out / "results.csv", index=False)
+    return table_of(results)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: main(tyro.cli(BenchmarkConfig)), verbose=True))
