@@ -5,6 +5,7 @@ Shapes: Q queries, W words of a query (padded), N pictures, H heads, D dimension
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,18 +35,24 @@ class Query:
         """Some of the queries."""
         return Query(*(getattr(self, f.name)[rows] for f in dataclasses.fields(self)))
 
+    @classmethod
+    def joined(cls, parts: Sequence["Query"]) -> "Query":
+        """Queries of the same width, one after the other."""
+        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(cls)))
+
 
 class TextEncoder(nn.Module):
     """Words to vectors, states in context, and a sentence vector.
 
     Args:
         table_VD: vectors that the words start from (the tag vectors of a pretraining).
+        frozen: whether they stay as they start.
     """
 
-    def __init__(self, table_VD: Tensor) -> None:
+    def __init__(self, table_VD: Tensor, frozen: bool = False) -> None:
         super().__init__()
         dim = table_VD.shape[1]
-        self.table_VD = nn.Parameter(table_VD.detach().clone())
+        self.table_VD = nn.Parameter(table_VD.detach().clone(), requires_grad=not frozen)
         self.context = nn.Conv1d(dim, dim, 3, padding=1)
         self.key = nn.Linear(dim, dim)
         self.lean = nn.Linear(dim, 1)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from pretrain.encoder import Encoder
 from pretrain.pictures import Pictures, embed
 from pretrain.vocabulary import PAD
+from recall.chunks import in_chunks
 from recall.gallery import Gallery, matching_metrics, scaled_blend, score_all
 from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
 from recall.negatives import Negatives
+from stylecast.errors import UserError
 from stylecast.loop import Task
 from stylecast.world import World, all_gather_with_grad
 
@@ -148,34 +150,43 @@ class RecallTask(Task):
         pictures: of the corpus, for validation.
         gallery: held-out queries and pictures.
         words_QW: words of the held-out queries.
+        cache_chunk: pairs that are encoded and scored at a time, their gradients cached; 0 = all at once.
+
+    Raises:
+        UserError: `cache_chunk` is negative.
     """
 
     def __init__(
         self, encoder: Encoder, text: TextEncoder, config: LossConfig, mined: bool, world: World,
-        pictures: Pictures, gallery: Gallery, words_QW: np.ndarray,
+        pictures: Pictures, gallery: Gallery, words_QW: np.ndarray, cache_chunk: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
+        if cache_chunk < 0:
+            raise UserError(f"--cache-chunk {cache_chunk}: must be 0 (the whole batch at once) or more")
         self.encoder, self.text = encoder, text
         self.log_scale, self.bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
         self.config, self.mined, self.world = config, mined, world
         self.pictures, self.gallery, self.words_QW = pictures, gallery, words_QW
+        self.cache_chunk = cache_chunk
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted losses `words` and `sentences`, each over queries and over pictures as rows."""
-        heads = self.encoder(batch["pictures"])
-        query: Query = self.text(batch["words"])
+        pictures, queries, chunk = batch["pictures"], batch["words"], self.cache_chunk
+        device = pictures.device
+        heads = torch.cat(in_chunks(lambda rows: self.encoder(pictures[rows]), len(pictures), chunk, device))
+        query = Query.joined(in_chunks(lambda rows: self.text(queries[rows]), len(queries), chunk, device))
         all_heads = all_gather_with_grad(heads, self.world)
         parts = (all_gather_with_grad(getattr(query, f.name), self.world) for f in dataclasses.fields(Query))
         all_query = Query(*parts)
         all_ids = all_gather_with_grad(batch["ids"], self.world)
-        right = torch.arange(len(heads), device=heads.device) + self.world.rank * len(heads)
+        right = torch.arange(len(heads), device=device) + self.world.rank * len(heads)
         allowed = allowed_negatives(batch["ids"], all_ids)
         all_words, all_posts = (all_gather_with_grad(batch[name], self.world) for name in ("words", "posts"))
         size = len(self.text.table_VD)
         # This rank's queries against all pictures, then its pictures against all queries.
         wrong_pictures = allowed & ~holds_all(all_posts, batch["words"], size).T
         wrong_queries = allowed & ~holds_all(batch["posts"], all_words, size)
-        word_rows = (word_scores(query, all_heads), word_scores(all_query, heads).T)
+        word_rows = (self._word_scores(query, all_heads), self._word_scores(all_query, heads).T)
         sentence_rows = (sentence_scores(query, all_heads), sentence_scores(all_query, heads).T)
 
         masks = (wrong_pictures, wrong_queries)
@@ -186,6 +197,13 @@ class RecallTask(Task):
         costs = [sigmoid_loss(rows, right, mask, scale, self.bias) for rows, mask in pairs]
         sentences = torch.stack(costs).mean()
         return {"words": self.config.word_weight * words, "sentences": self.config.sentence_weight * sentences}
+
+    def _word_scores(self, query: Query, heads_NHD: Tensor) -> Tensor:
+        # A score for each word and head on the way: many times the Q×N scores that are left.
+        parts = in_chunks(
+            lambda rows: word_scores(query.part(rows), heads_NHD), len(query), self.cache_chunk, heads_NHD.device
+        )
+        return torch.cat(parts)
 
     def _word_loss(self, scores_BA: Tensor, right_B: Tensor, allowed_BA: Tensor) -> Tensor:
         loss = margin_loss(scores_BA, right_B, allowed_BA, self.config.margin, self.config.hardest)

@@ -1,4 +1,7 @@
-"""Losses and gradients of one recall batch, by as many processes as torchrun starts; rank 0 saves them."""
+"""Losses and gradients of one recall batch, by as many processes as torchrun starts; rank 0 saves them.
+
+gathered.py PATH CACHE_CHUNK
+"""
 
 import stylecast  # noqa: F401  # isort: skip
 import sys
@@ -17,14 +20,14 @@ from stylecast.world import World, mean_over_ranks, open_world
 PAIRS = 8
 
 
-def work(path: str, world: World) -> None:
+def work(path: str, chunk: int, world: World) -> None:
     torch.manual_seed(0)
     encoder = build_encoder(EncoderConfig(channels=(8,), heads=3, dim=8))
     nothing = Gallery(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0), bool), np.zeros((0, 0), int))
     # Hard negatives belong to the pairs of their own rank, so they are left out of this comparison.
     task = RecallTask(
         encoder, TextEncoder(torch.randn(20, 8)), LossConfig(hardest=2), False, world, PixelPictures(np.zeros(0)),
-        nothing, np.zeros(0),
+        nothing, np.zeros(0), chunk,
     )  # fmt: skip
     batch = {
         "pictures": torch.randint(0, 256, (PAIRS, 16, 16, 3), dtype=torch.uint8),
@@ -45,4 +48,4 @@ def work(path: str, world: World) -> None:
 if __name__ == "__main__":
     # In a function of its own: a DDP model that outlives its process group may hang in its destructor.
     with open_world() as here:
-        work(sys.argv[1], here)
+        work(sys.argv[1], int(sys.argv[2]), here)

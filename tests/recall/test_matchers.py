@@ -119,12 +119,13 @@ def test_a_post_that_says_it_all_is_no_wrong_answer() -> None:
     assert holds_all(posts, queries, 8).tolist() == expected
 
 
-def test_two_processes_follow_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [0, 3])
+def test_two_processes_follow_one(tmp_path: Path, chunk: int) -> None:
     program = Path(__file__).with_name("gathered.py")
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    one = [sys.executable, str(program), str(tmp_path / "one.pt")]
+    one = [sys.executable, str(program), str(tmp_path / "one.pt"), "0"]
     spread = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for command in (one, [*spread, str(program), str(tmp_path / "two.pt")]):
+    for command in (one, [*spread, str(program), str(tmp_path / "two.pt"), str(chunk)]):
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         assert done.returncode == 0, done.stderr
     whole, halves = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
