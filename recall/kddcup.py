@@ -36,10 +36,11 @@ from recall.kddcup_score import (
 )
 from recall.kddcup_table import as_text, judge
 from recall.kddcup_train import RegionRecallConfig, load_matchers, train_matchers
+from recall.text_model import open_text_model
 from recall.truth import Truth, as_scores, fit_pool_blend
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
-from stylecast.runs import Run, load_manifest, open_run
+from stylecast.runs import MANIFEST, Run, load_manifest, open_run
 from stylecast.world import World, barrier, open_world
 
 log = logging.getLogger(__name__)
@@ -151,15 +152,25 @@ def _check_pools(pools: Pools, source: Path) -> None:
         )
 
 
-def _run(config: KddCupConfig, world: World) -> str:
-    out, force = config.out, config.force
+def _check_settings(config: KddCupConfig) -> None:
+    """What can be known to be wrong before the first step takes hours."""
     read_answers(config.answers)
     if config.test_answers:
         read_answers(config.test_answers)
-    files = {"train": config.train, "valid": config.valid, "test": config.test}
-    for part, path in files.items():  # before the first of them takes an hour
+    for part, path in {"train": config.train, "valid": config.valid, "test": config.test}.items():
         if not path.is_file():
             raise UserError(f"--{part} {path}: no such file; give a KDD Cup 2020 Multimodalities Recall file (.tsv)")
+    chunk, model = config.recall.cache_chunk, config.recall.text.model
+    if chunk < 0:
+        raise UserError(f"--recall.cache-chunk {chunk}: must be 0 (the whole batch at once) or more")
+    if model and not (config.out / "recall" / MANIFEST).is_file():
+        open_text_model(model)
+
+
+def _run(config: KddCupConfig, world: World) -> str:
+    out, force = config.out, config.force
+    _check_settings(config)
+    files = {"train": config.train, "valid": config.valid, "test": config.test}
     for part, path in files.items():
         convert(path, out / part, force, world)
     barrier(world)  # rank 0 gives a run its place when the others have left it

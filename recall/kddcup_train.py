@@ -16,11 +16,11 @@ from data.kddcup import Products
 from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
 from pretrain.regions import RegionEncoder, rebuild_regions
 from pretrain.vocabulary import Vocabulary
-from pretrain.word_vectors import word_vectors
 from recall.gallery import Gallery
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
 from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask
+from recall.text_model import TextConfig, starting_table
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
 from stylecast.world import World
@@ -33,6 +33,8 @@ POOL = 20  # pictures of a held-out pool, on which the best weights are chosen
 class RegionRecallConfig:
     """How products and queries are matched."""
 
+    text: TextConfig = field(default_factory=TextConfig)
+    """Where the vectors of words start."""
     query: QueryConfig = field(default_factory=lambda: QueryConfig(short=0.1))
     """How a query is cut for training."""
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
@@ -41,6 +43,9 @@ class RegionRecallConfig:
     """Give each pair a hard negative pair; a step then sees twice the batch in products."""
     loss: LossConfig = field(default_factory=LossConfig)
     """What the matchers learn from."""
+    cache_chunk: int = 0
+    """Products that a process embeds at a time, and again for their gradients: large batches in little memory, for a
+    third more time, products; 0 = all. Unlike `loop.accumulate`, it leaves each pair the whole batch's negatives."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=2, min_steps=1500, batch_size=128, lr=1e-3))
     """How to train."""
 
@@ -109,15 +114,13 @@ def train_matchers(
     encoder, vocabulary = rebuild_regions(pretrained), Vocabulary.load(pretrained)
     encoder.load_state_dict(_weights(pretrained, "encoder"))
     pairs = number_pairs(products, vocabulary, encoder.config, queries)
-    table_VD = _weights(pretrained, "tags").get("table_VD")
+    tags_VD, early = _weights(pretrained, "tags").get("table_VD"), pairs.words_PW[pairs.train]
     torch.manual_seed(config.loop.seed)
-    if table_VD is None:  # pretrained without tags: start from the company that words keep
-        early = pairs.words_PW[pairs.train]
-        table_VD = torch.from_numpy(word_vectors(early, len(vocabulary), encoder.dim, config.loop.seed))
+    table_VD = starting_table(config.text, vocabulary, tags_VD, early, encoder.dim, config.loop.seed)
     gallery = held_out_gallery(pairs, config.loop.seed)
     task = RecallTask(
-        encoder, TextEncoder(table_VD), config.loss, config.mined, world, pairs.pictures, gallery,
-        pairs.words_PW[gallery.posts_Q],
+        encoder, TextEncoder(table_VD, config.text.frozen), config.loss, config.mined, world, pairs.pictures, gallery,
+        pairs.words_PW[gallery.posts_Q], config.cache_chunk,
     )  # fmt: skip
     log.info("training on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
     batches = _batches(products, pairs, len(vocabulary), config)

@@ -26,7 +26,6 @@ from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
-from pretrain.word_vectors import word_vectors
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
 from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
@@ -35,6 +34,7 @@ from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
 from recall.phrases import WordLevels
 from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
+from recall.text_model import TextConfig, starting_table
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
@@ -49,6 +49,8 @@ WEIGHTS, BLEND, PICTURES, TEXT = "model.safetensors", "blend.json", "pictures.pa
 class RecallSettings:
     """How pictures and phrases are matched."""
 
+    text: TextConfig = field(default_factory=TextConfig)
+    """Where the vectors of words start."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training pictures are changed."""
     query: QueryConfig = field(default_factory=QueryConfig)
@@ -59,6 +61,9 @@ class RecallSettings:
     """Give each pair a hard negative pair; a step then sees twice the batch in pictures."""
     loss: LossConfig = field(default_factory=LossConfig)
     """What the matchers learn from."""
+    cache_chunk: int = 0
+    """Pictures that a process embeds at a time, and again for their gradients: large batches in little memory, for a
+    third more time, pictures; 0 = all. Unlike `loop.accumulate`, it leaves each pair the whole batch's negatives."""
     index: IndexConfig = field(default_factory=IndexConfig)
     """How the nearest pictures of a sentence are found."""
     text_width: int = 24
@@ -115,8 +120,8 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     posts = Posts.load(config.posts)
     before = load_config(config.pretrain, PretrainConfig)
     pretrained = load_pretrained(config.pretrain)
-    check_index(config.index, len(posts.images), pretrained.encoder.dim)
-    vocabulary = pretrained.vocabulary
+    vocabulary, dim = pretrained.vocabulary, pretrained.encoder.dim
+    check_index(config.index, len(posts.images), dim)
     division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
 
     words = encode_words(posts.table, vocabulary, config.text_width)
@@ -127,22 +132,18 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
         raise UserError(f"{config.posts}: too few held-out posts have pictures and known words; give more posts")
 
     torch.manual_seed(config.loop.seed)
-    table_VD = pretrained.table_VD
-    if table_VD is None:  # pretrained without tags: start from the company that words keep
-        early_PW = words.words_PW[division.split_P == "train"]
-        dim = pretrained.encoder.config.dim
-        table_VD = torch.from_numpy(word_vectors(early_PW, len(vocabulary), dim, config.loop.seed))
-    text = TextEncoder(table_VD)
+    early_PW = words.words_PW[division.split_P == "train"]
+    table_VD = starting_table(config.text, vocabulary, pretrained.table_VD, early_PW, dim, config.loop.seed)
     task = RecallTask(
-        pretrained.encoder, text, config.loss, config.mined, world, pictures, quick, words.words_PW[quick.posts_Q]
-    )
+        pretrained.encoder, TextEncoder(table_VD, config.text.frozen), config.loss, config.mined, world, pictures,
+        quick, words.words_PW[quick.posts_Q], config.cache_chunk,
+    )  # fmt: skip
     log.info("training on %d pairs, validating on %d queries", len(pairs), len(quick.posts_Q))
     train(task, pairs, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
     if not world.is_main:
         return
 
-    queries_QW = words.words_PW[whole.posts_Q]
-    word_QN, sentence_QN = score_gallery(task.encoder, text, pictures, whole, queries_QW)
+    word_QN, sentence_QN = score_gallery(task.encoder, task.text, pictures, whole, words.words_PW[whole.posts_Q])
     blend, ndcg = fit_blend(word_QN, sentence_QN, whole)
     _tell(run, blend, ndcg, {
         "word": matching_metrics(word_QN, whole), "sentence": matching_metrics(sentence_QN, whole),

@@ -25,6 +25,7 @@ from recall.kddcup_recipes import tiny
 from recall.kddcup_score import BLEND, EXPLOIT, SENTENCE, WORD, ranked, score_pools, single_pool
 from recall.kddcup_train import load_matchers
 from recall.metrics import ndcg
+from recall.text_model import TextConfig
 from recall.truth import Truth, fit_pool_blend
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest
@@ -231,6 +232,17 @@ def test_small_pools_are_told_before_training(config: KddCupConfig, tmp_path: Pa
     (tmp_path / "others.json").write_text(json.dumps({"5": [1]}))
     with pytest.raises(UserError, match=r"others\.json: names none of the queries"):
         main(replace(config, answers=tmp_path / "others.json"))
+
+
+def test_wrong_settings_of_later_steps_are_told_first(config: KddCupConfig, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for change, told in (
+        ({"text": TextConfig(model=str(tmp_path / "nowhere"))}, "--text.model .*nowhere: transformers cannot load it"),
+        ({"cache_chunk": -1}, "--recall.cache-chunk -1: must be 0"),
+    ):
+        with pytest.raises(UserError, match=told):
+            main(replace(config, recall=replace(config.recall, **change), out=out))
+    assert not out.exists()
 
 
 def test_two_processes(config: KddCupConfig, tmp_path: Path) -> None:
