@@ -1,4 +1,4 @@
-"""The two losses of recall, each over rows of scores in which one column is right.
+"""The losses of recall, each over rows of scores in which one column is right.
 
 A row is a query against all pictures of the batch (of all ranks), or a picture against all queries.
 
@@ -84,3 +84,13 @@ def sigmoid_loss(cosine_BA: Tensor, right_B: Tensor, allowed_BA: Tensor, scale: 
     is_right_BA = torch.zeros_like(allowed_BA).scatter_(1, right_B[:, None], True)
     cost_BA = -F.logsigmoid(torch.where(is_right_BA, logits_BA, -logits_BA))
     return (cost_BA * (allowed_BA | is_right_BA)).sum(dim=1).mean()
+
+
+def softmax_loss(cosine_BA: Tensor, right_B: Tensor, allowed_BA: Tensor, scale: Tensor) -> Tensor:
+    """Listwise softmax loss (InfoNCE, van den Oord et al. 2018; as in CLIP): mean over rows.
+
+    -log of the share that the right column has of Σ exp(scale · cosine) over itself and the allowed columns.
+    """
+    is_right_BA = torch.zeros_like(allowed_BA).scatter_(1, right_B[:, None], True)
+    logits_BA = (cosine_BA * scale).masked_fill(~(allowed_BA | is_right_BA), -torch.inf)
+    return F.cross_entropy(logits_BA, right_B)

@@ -16,7 +16,7 @@ from pretrain.pictures import Pictures, embed
 from pretrain.vocabulary import PAD
 from recall.chunks import in_chunks
 from recall.gallery import Gallery, matching_metrics, scaled_blend, score_all
-from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
+from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss, softmax_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
 from recall.negatives import Negatives
 from stylecast.errors import UserError
@@ -132,6 +132,8 @@ class LossConfig:
     """Weight of the picture-word loss."""
     sentence_weight: float = 1.0
     """Weight of the picture-sentence loss."""
+    listwise: float = 1.0
+    """Weight, within the picture-sentence loss, of a softmax over the batch beside the pointwise sigmoid; 0 = none."""
     margin: float = 1.0
     """By how much the right picture should win in word score."""
     hardest: int = 8
@@ -165,6 +167,7 @@ class RecallTask(Task):
             raise UserError(f"--cache-chunk {cache_chunk}: must be 0 (the whole batch at once) or more")
         self.encoder, self.text = encoder, text
         self.log_scale, self.bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
+        self.log_sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)), requires_grad=config.listwise > 0)
         self.config, self.mined, self.world = config, mined, world
         self.pictures, self.gallery, self.words_QW = pictures, gallery, words_QW
         self.cache_chunk = cache_chunk
@@ -195,7 +198,10 @@ class RecallTask(Task):
         scale = self.log_scale.exp()
         pairs = list(zip(sentence_rows, masks, strict=True))
         costs = [sigmoid_loss(rows, right, mask, scale, self.bias) for rows, mask in pairs]
-        sentences = torch.stack(costs).mean()
+        if self.config.listwise > 0:
+            sharpness = self.log_sharpness.exp().clamp(max=100)
+            costs += [self.config.listwise * softmax_loss(rows, right, mask, sharpness) for rows, mask in pairs]
+        sentences = torch.stack(costs).sum() / 2
         return {"words": self.config.word_weight * words, "sentences": self.config.sentence_weight * sentences}
 
     def _word_scores(self, query: Query, heads_NHD: Tensor) -> Tensor:

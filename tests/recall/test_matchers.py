@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pretrain.vocabulary import PAD
-from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss
+from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss, softmax_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores, word_weights
 
 
@@ -101,6 +101,14 @@ def test_sigmoid_loss_by_hand() -> None:
     rows = [[(3.0, 1), (2.5, -1), (0.0, -1)], [(1.0, -1), (0.5, 1), (2.0, -1), (0.0, -1)]]
     expected = sum(cost(*pair) for row in rows for pair in row) / 2
     assert sigmoid_loss(SCORES, RIGHT, ALLOWED, scale, bias).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_softmax_loss_by_hand() -> None:
+    rows = [(3.0, [3.0, 2.5, 0.0]), (0.5, [1.0, 0.5, 2.0, 0.0])]  # the right one; it and what counts as wrong
+    expected = sum(math.log(sum(math.exp(2 * c) for c in columns)) - 2 * right for right, columns in rows) / 2
+    assert softmax_loss(SCORES, RIGHT, ALLOWED, torch.tensor(2.0)).item() == pytest.approx(expected, rel=1e-6)
+    alone = softmax_loss(SCORES, RIGHT, torch.zeros_like(ALLOWED), torch.tensor(2.0))
+    assert alone.item() == 0  # nothing to be told from
 
 
 def test_false_negatives_are_masked() -> None:
