@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+BROKEN = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)  # how transformers refuses a checkpoint
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -141,7 +143,7 @@ def open_pretrained(name: str, frozen: bool) -> tuple[PretrainedBackbone, dict[s
     try:
         config = AutoConfig.from_pretrained(name)
         model, told = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError) as error:
+    except BROKEN as error:
         raise UserError(
             f"--encoder.backbone {name}: transformers cannot load it ({str(error).splitlines()[0]}); "
             "give `small`, the folder of a checkpoint, or a hub name that this machine can reach"

@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
+from pretrain.backbones import BROKEN
 from pretrain.vocabulary import FIRST_WORD, Vocabulary
 from pretrain.word_vectors import word_vectors
 from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
-BROKEN = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)  # how transformers refuses a checkpoint
 POOLED = ("clip_text_model", "siglip_text_model", "siglip2_text_model")  # text towers that were trained by one token
 LONGEST = 32  # tokens of a word, its marks among them
 PART = 128  # words at a time

@@ -92,18 +92,19 @@ def load_manifest(folder: Path, stage: str) -> dict[str, Any]:
         UserError: the folder is missing, unfinished, damaged (a file is missing or has other bytes), or
             was written by another stage.
     """
+    command = stage.partition("-")[0]  # "kddcup-convert" is a step of `stylecast kddcup`
     if not (folder / MANIFEST).is_file():
         state = "was not finished" if folder.is_dir() else "does not exist"
-        raise UserError(f"{folder}: the run {state} (no {MANIFEST}); run `stylecast {stage}` first")
+        raise UserError(f"{folder}: the run {state} (no {MANIFEST}); run `stylecast {command}` first")
     manifest = _read_manifest(folder)
     if manifest["stage"] != stage:
         raise UserError(f"{folder}: a run of `{manifest['stage']}`, not of `{stage}`; name the right folder")
     for name, told in manifest["files"].items():
         path = folder / name
         if not path.is_file():
-            raise UserError(f"{path}: missing though the manifest lists it; run `stylecast {stage} --force`")
+            raise UserError(f"{path}: missing though the manifest lists it; run `stylecast {command} --force`")
         if path.stat().st_size != told["bytes"] or hash_file(path) != told["sha256"]:
-            raise UserError(f"{path}: damaged (its hash is not the manifest's); run `stylecast {stage} --force`")
+            raise UserError(f"{path}: damaged (its hash is not the manifest's); run `stylecast {command} --force`")
     return manifest
 
 

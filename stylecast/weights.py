@@ -72,7 +72,7 @@ def search_weights(loss: Loss, members: int, rounds: int = 50, grid: int = 200, 
         before = best.loss
         for giver, taker in permutations(range(members), 2):
             if best.weights_M[giver] > 0:
-                best = _line(loss, best.weights_M, giver, taker, grid // 10, best.loss)
+                best = _line(loss, best.weights_M, giver, taker, max(2, grid // 10), best.loss)
         if not _better(best.loss, before):
             break
     return best

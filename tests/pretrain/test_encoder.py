@@ -125,6 +125,13 @@ def test_what_is_no_vision_model_is_the_users_error(tmp_path: Path) -> None:
         build_encoder(EncoderConfig(backbone=str(tmp_path / "bert")))
 
 
+def test_a_damaged_checkpoint_is_the_users_error(tmp_path: Path) -> None:
+    folder, _ = checkpoint("vit", tmp_path / "vit")
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(UserError, match="transformers cannot load it"):
+        build_encoder(EncoderConfig(backbone=str(folder)))
+
+
 def test_a_checkpoint_that_lacks_weights_is_the_users_error(tmp_path: Path) -> None:
     folder, _ = checkpoint("vit", tmp_path / "vit")
     weights = load_file(folder / "model.safetensors")

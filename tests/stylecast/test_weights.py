@@ -79,3 +79,9 @@ def test_one_group_has_nothing_to_hold_out() -> None:
     nested = nested_cross_validation(lambda index: lambda w: abs(w[0] - 0.5), groups=1, members=2)
     assert np.isnan(nested.held_out)
     assert nested.weights_M[0] == pytest.approx(0.5)
+
+
+def test_a_coarse_grid_serves_three_members_too() -> None:
+    target = np.array([0.2, 0.3, 0.5])
+    found = search_weights(lambda weights: float(np.abs(weights - target).sum()), 3, rounds=10, grid=8)
+    np.testing.assert_allclose(found.weights_M, target, atol=0.1)
