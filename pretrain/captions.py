@@ -1,6 +1,9 @@
 """The caption loss: a decoder seeded by head 0 writes the words of the post.
 
-Shapes: B pictures, D dimensions, T tokens (padded), V vocabulary, M real tokens of a batch.
+The decoder is a neural n-gram model (Bengio et al. 2003) that looks back on the last WINDOW words: all places are
+computed at once, where the steps of a recurrent one cost as much as a small picture encoder.
+
+Shapes: B pictures, D dimensions, T tokens (padded), V vocabulary, M real tokens of a batch, W words looked back on.
 """
 
 import numpy as np
@@ -10,6 +13,8 @@ from torch.nn import functional as F
 
 from pretrain.beam import BeamConfig, Written, beam_search
 from pretrain.vocabulary import BEGIN, END, PAD
+
+WINDOW = 6
 
 
 def caption_tokens(words: list[list[int]], width: int, words_known: int) -> np.ndarray:
@@ -33,8 +38,8 @@ def caption_tokens(words: list[list[int]], width: int, words_known: int) -> np.n
 class CaptionLoss(nn.Module):
     """Cross-entropy of the next word, given head 0 and the words before; embeddings tied in and out.
 
-    Head 0 seeds the state and is added to every step's output, and words before are hidden at random, so
-    that the decoder cannot live on language alone.
+    Head 0 is added before and after the nonlinearity of every place, and words before are hidden at random,
+    so that the decoder cannot live on language alone.
 
     Args:
         table_VD: vectors that the words start from; D is also the length of head 0 and of the state.
@@ -50,7 +55,7 @@ class CaptionLoss(nn.Module):
         bias_V[END] = 0.0  # every caption ends, whatever its words
         self.bias_V = nn.Parameter(bias_V)
         self.seed = nn.Linear(dim, dim)
-        self.decoder = nn.GRU(dim, dim, batch_first=True)
+        self.decoder = nn.Linear(WINDOW * dim, dim)
         self.out = nn.Linear(dim, dim)
         self.hidden_words = hidden_words
 
@@ -75,12 +80,17 @@ class CaptionLoss(nn.Module):
             hide = torch.rand(before_BT.shape, device=before_BT.device) < self.hidden_words
             before_BT = before_BT.masked_fill(hide, BEGIN)
         seed_BD = torch.tanh(self.seed(sentence_BD))
-        states_BTD, _ = self.decoder(self.table_VD[before_BT].to(seed_BD.dtype), seed_BD[None].contiguous())
+        window_BTW = F.pad(before_BT, (WINDOW - 1, 0), value=PAD).unfold(1, WINDOW, 1)
         caption_M, place_M = (tokens_BT != PAD).nonzero(as_tuple=True)
-        # Only real tokens meet the vocabulary, which is the costly part.
-        states_MD = self.out(states_BTD[caption_M, place_M] + seed_BD[caption_M])
-        logits_MV = (states_MD @ self.table_VD.T).float() + self.bias_V
+        # Only real tokens are decoded.
+        words_MWD = F.embedding(window_BTW[caption_M, place_M], self.table_VD)
+        logits_MV = self._logits(words_MWD, seed_BD[caption_M]).float()
         return F.cross_entropy(logits_MV, tokens_BT[caption_M, place_M], reduction="none"), caption_M
+
+    def _logits(self, words_MWD: Tensor, seed_MD: Tensor) -> Tensor:
+        """Logits of the next word, M×V, from the words before and the picture's seed."""
+        states_MD = F.relu(self.decoder(words_MWD.flatten(1)) + seed_MD)
+        return self.out(states_MD + seed_MD) @ self.table_VD.T + self.bias_V
 
     def write(self, sentence_BD: Tensor, places: int, config: BeamConfig, chunk: int = 128) -> Written:
         """Write a caption for each picture.
@@ -98,14 +108,15 @@ class CaptionLoss(nn.Module):
         for part_BD in sentence_BD.split(chunk):
             filled_BD = F.pad(part_BD, (0, 0, 0, chunk - len(part_BD)))
             seed_BD = torch.tanh(self.seed(filled_BD))
-            written = beam_search(self._step, torch.stack([seed_BD, seed_BD], dim=1), places, config)
+            nothing_BWD = self.table_VD[PAD].expand(len(seed_BD), WINDOW - 1, -1)
+            written = beam_search(self._step, torch.cat([seed_BD[:, None], nothing_BWD], dim=1), places, config)
             parts.append((written.tokens_BT[: len(part_BD)], written.log_probability_B[: len(part_BD)]))
         tokens, values = zip(*parts, strict=True)
         return Written(torch.cat(tokens), torch.cat(values))
 
-    def _step(self, before_M: Tensor, state_M2D: Tensor) -> tuple[Tensor, Tensor]:
-        """One word on; the state is that of the decoder, and the seed beside it."""
-        hidden_MD, seed_MD = state_M2D.unbind(dim=1)
-        out_M1D, _ = self.decoder(self.table_VD[before_M][:, None], hidden_MD[None].contiguous())
-        logits_MV = self.out(out_M1D[:, 0] + seed_MD) @ self.table_VD.T + self.bias_V
-        return logits_MV.log_softmax(dim=1), torch.stack([out_M1D[:, 0], seed_MD], dim=1)
+    def _step(self, before_M: Tensor, state_MWD: Tensor) -> tuple[Tensor, Tensor]:
+        """One word on; the state is the seed, and the words looked back on but for the last."""
+        seed_MD = state_MWD[:, 0]
+        words_MWD = torch.cat([state_MWD[:, 1:], self.table_VD[before_M][:, None]], dim=1)
+        logits_MV = self._logits(words_MWD, seed_MD)
+        return logits_MV.log_softmax(dim=1), torch.cat([seed_MD[:, None], words_MWD[:, 1:]], dim=1)
