@@ -1,7 +1,7 @@
 """Stage `recall`: matches words and sentences with pictures, then embeds and indexes every picture.
 
 Laptop:   stylecast recall --posts runs/prepare --pretrain runs/pretrain --out runs/recall
-          (30,000 pictures of 64 px of the sample world, --recipe demo: about 75 s on one core, NDCG@5 0.69; naive Bayes
+          (30,000 pictures of 64 px of the sample world, --recipe demo: about 80 s on one core, NDCG@5 0.67; naive Bayes
           with the true style of each picture reaches 0.71)
 Many:     torchrun --nproc-per-node 4 -m recall.train --posts runs/prepare --pretrain runs/pretrain --out runs/recall
 
