@@ -33,7 +33,7 @@ from recall.metrics import first_rank, gallery_metrics, ndcg
 from recall.pool_scores import Candidates, picture_features, query_features, score_pools
 from recall.pools import bootstrap_interval, read_pools, read_scores
 from recall.rerank import RerankConfig, fit_reranker, rank_features, rerank, rerank_out_of_fold
-from recall.search import Searcher, posts_of, recall_folder
+from recall.search import Searcher, input_of, recall_folder
 from recall.task import score_gallery
 from recall.train import RecallConfig
 from recall.truth import Truth, as_scores, fit_pool_blend
@@ -116,7 +116,7 @@ class Judged:
 def _held_out(config: EvaluateConfig, folder: Path, searcher: Searcher, posts: Posts) -> tuple[Judged, pd.DataFrame]:
     """Held-out posts as queries."""
     trained, models = load_config(folder, RecallConfig), searcher.models
-    before = load_config(Path(load_manifest(folder, "recall")["inputs"]["pretrain"]["path"]), PretrainConfig)
+    before = load_config(input_of(folder, "pretrain"), PretrainConfig)
     division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
     words_PW = encode_words(posts.table, models.vocabulary, trained.text_width).words_PW
     gallery = build_gallery(
@@ -183,7 +183,7 @@ def _pools(
     """Candidate pools from outside."""
     pools = read_pools(path, posts)
     told = load_manifest(folder, "recall")["inputs"]["posts"]["identity"]
-    indexed = identity_of(posts_of(folder, config.posts)) == told
+    indexed = identity_of(config.posts or input_of(folder, "posts")) == told
     candidates = Candidates.of(searcher, posts, pools, indexed)
     scores = score_pools(searcher, candidates, pools)
     further = {path.stem: read_scores(path, pools) for path in config.also}
@@ -229,7 +229,7 @@ def main(config: EvaluateConfig) -> str:
         if given and config.pools is not None and config.answers is None:
             raise UserError(f"{flag} needs --answers")
     folder = recall_folder(config.run)
-    searcher, posts = Searcher.load(folder), Posts.load(posts_of(folder, config.posts))
+    searcher, posts = Searcher.load(folder), Posts.load(config.posts or input_of(folder, "posts"))
     judged: Judged | None
     if config.pools is None:
         judged, scores = _held_out(config, folder, searcher, posts)

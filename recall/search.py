@@ -163,19 +163,18 @@ def recall_folder(run: Path) -> Path:
     raise UserError(f"{run}: neither a run folder of `stylecast recall` nor a folder that holds one named recall")
 
 
-def posts_of(recall: Path, given: Path | None) -> Path:
-    """The run of `prepare` that a recall run was made from, or the given one.
+def input_of(recall: Path, name: str) -> Path:
+    """The run that a recall run was made from: `posts` or `pretrain`; where told, or beside it.
 
     Raises:
         UserError: it is not there any more.
     """
-    if given is not None:
-        return given
-    told = Path(load_manifest(recall, "recall")["inputs"]["posts"]["path"])
+    told = Path(load_manifest(recall, "recall")["inputs"][name]["path"])
     for folder in (told, recall.parent / told.name):  # the runs may have moved together
         if (folder / MANIFEST).is_file():
             return folder
-    raise UserError(f"{told}: the posts of {recall} are not there any more; name them with --posts")
+    remedy = "name them with --posts" if name == "posts" else "put it back, beside the recall run"
+    raise UserError(f"{told}: the {name} of {recall} {'are' if name == 'posts' else 'is'} not there any more; {remedy}")
 
 
 def _as_text(found: pd.DataFrame, explain: bool) -> str:
@@ -203,6 +202,6 @@ def main(config: SearchConfig) -> str:
     """
     folder = recall_folder(config.run)
     found = Searcher.load(folder).search(config.phrase, config.k)
-    posts = Posts.load(posts_of(folder, config.posts))
+    posts = Posts.load(config.posts or input_of(folder, "posts"))
     contact_sheet(found, posts.images, config.out, config.phrase)
     return f"{_as_text(found, config.explain)}\n{config.out}"

@@ -142,6 +142,22 @@ def test_held_out_posts_as_queries(recall_run: Path, tmp_path: Path) -> None:
     assert "chosen on these very queries" not in later
 
 
+def test_runs_that_moved_together_are_found(recall_run: Path, tmp_path: Path) -> None:
+    home, away = recall_run.parent, tmp_path / "away"
+    home.rename(away)
+    try:
+        told = main(EvaluateConfig(run=away / "recall", out=tmp_path / "s.csv"))
+        (away / "pretrain").rename(tmp_path / "elsewhere")
+        try:
+            with pytest.raises(UserError, match=r"the pretrain of .* is not there any more"):
+                main(EvaluateConfig(run=away / "recall", out=tmp_path / "s.csv"))
+        finally:
+            (tmp_path / "elsewhere").rename(away / "pretrain")
+    finally:
+        away.rename(home)
+    assert figures(told)["word"] > 0.5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
