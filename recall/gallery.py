@@ -7,7 +7,6 @@ Shapes: Q queries, N pictures of the gallery, K pictures of a pool, W words, H h
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +17,7 @@ import torch
 from pretrain.examples import Division
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.metrics import first_rank, gallery_metrics, ndcg
-from stylecast.weights import Weights, nested_cross_validation, search_weights
+from recall.truth import Truth, fit_pool_blend
 
 
 @dataclass(frozen=True)
@@ -151,21 +150,7 @@ def fit_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery) ->
         The blend fitted on all queries, and its NDCG@5: `in_sample` on these queries, `nested` on each half
         of the queries under the weight of the other half.
     """
-    scale = scaled_blend(word_QN, sentence_QN, gallery, 0.5)
     take = partial(np.take_along_axis, indices=gallery.pool_QK, axis=1)
-    word, sentence = take(word_QN) / scale.word_scale, take(sentence_QN) / scale.sentence_scale
-    relevant = take(gallery.relevant_QN)
-
-    def loss_on(index: np.ndarray) -> Callable[[np.ndarray], float]:
-        def loss(weights_M: np.ndarray) -> float:
-            blended = weights_M[0] * word[index] + weights_M[1] * sentence[index]
-            return 1 - float(ndcg(blended, relevant[index]).mean())
-
-        return loss
-
-    def search(loss: Callable[[np.ndarray], float], members: int) -> Weights:
-        return search_weights(loss, members, grid=8)  # 40 steps: finer ones fit the noise of the queries
-
-    found = nested_cross_validation(loss_on, len(word), 2, folds=2, search=search)
-    blend = Blend(float(found.weights_M[0]), scale.word_scale, scale.sentence_scale)
-    return blend, {"in_sample": 1 - found.in_sample, "nested": 1 - found.held_out}
+    scores, relevant_QK = {"word": take(word_QN), "sentence": take(sentence_QN)}, take(gallery.relevant_QN)
+    found, told = fit_pool_blend(scores, list(scores), Truth(relevant_QK, relevant_QK.sum(axis=1), 0), folds=2)
+    return Blend(found.weights["word"], found.scales["word"], found.scales["sentence"]), told

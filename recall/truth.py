@@ -73,7 +73,7 @@ class PoolBlend:
 
 
 def fit_pool_blend(
-    scores: Mapping[str, np.ndarray], members: Sequence[str], truth: Truth
+    scores: Mapping[str, np.ndarray], members: Sequence[str], truth: Truth, folds: int = 5
 ) -> tuple[PoolBlend, dict[str, float]]:
     """Search the weights of members by NDCG@5.
 
@@ -81,9 +81,10 @@ def fit_pool_blend(
         scores: by member; -inf where there is padding.
         members: which to blend.
         truth: of the same pools.
+        folds: parts of the queries, for the nested figure.
 
     Returns:
-        The blend fitted on all queries, and its NDCG@5: `in_sample` on these queries, `nested` on each fifth of them
+        The blend fitted on all queries, and its NDCG@5: `in_sample` on these queries, `nested` on each fold of them
         under the weights of the others.
     """
     asked_Q = truth.answers_Q > 0
@@ -103,7 +104,7 @@ def fit_pool_blend(
     def search(loss: Callable[[np.ndarray], float], count: int) -> Weights:
         return search_weights(loss, count, rounds=20, grid=40 if count > 2 else 8)  # finer ones fit the queries' noise
 
-    found = nested_cross_validation(loss_on, int(asked_Q.sum()), len(members), search=search)
+    found = nested_cross_validation(loss_on, int(asked_Q.sum()), len(members), folds, search)
     kept = asked_Q.sum() / (asked_Q.sum() + truth.lost)  # a query that the pools lack scores 0 whatever the weights
     weights = dict(zip(members, found.weights_M.tolist(), strict=True))
     told = {"in_sample": (1 - found.in_sample) * kept, "nested": (1 - found.held_out) * kept}
