@@ -10,20 +10,18 @@ count as emerging, apart from the shares.
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from data.panel import Panel
-from data.posts import COUNT_COLUMNS, Posts
+from data.posts import Posts
 from data.splits import parse_cut_off
-from pretrain.caption import filled_words
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
+from recall.counts import count_styles
+from recall.items import Items, Source, SourceConfig, load_items
 from recall.names import medoids, name_styles
-from recall.text_vectors import TextVectors
 from stylecast.errors import UserError
-from stylecast.runs import Run, load_manifest, open_run
+from stylecast.runs import Run, open_run
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ log = logging.getLogger(__name__)
 class StylesSettings:
     """How styles are found."""
 
-    source: Literal["pictures", "text", "both"] = "pictures"
+    source: Source = "pictures"
     """What the styles are found in; both: the two side by side, with equal weight."""
     text_dimensions: int = 100
     """Dimensions of the text vectors."""
@@ -61,60 +59,8 @@ class StylesConfig(StylesSettings):
     """Run even if the result is up to date."""
 
 
-@dataclass(frozen=True)
-class _Items:
-    """What is clustered: pictures, or posts."""
-
-    table: pd.DataFrame
-    """id, post_id, time, generated (its text is no person's), one row an item."""
-    vectors_ND: np.ndarray
-
-
-def _text_items(posts: Posts, config: StylesConfig, early: pd.Series, folder: Path) -> _Items:
-    model = TextVectors.fit(
-        posts.table["words"][early].tolist(), config.text_dimensions, config.min_count, config.cluster.seed
-    )
-    model.save(folder / "text")
-    texts, generated = filled_words(posts, config.captions)
-    vectors_ND = model.transform(texts.tolist())
-    known = (vectors_ND != 0).any(axis=1)
-    if not known.all():
-        log.info("%d of %d posts have no word with a vector and are left out", (~known).sum(), len(known))
-    table = posts.table.loc[known, ["post_id", "time"]].assign(id=posts.table["post_id"], generated=generated)
-    return _Items(table.reset_index(drop=True), vectors_ND[known])
-
-
-def _picture_items(posts: Posts, recall: Path) -> _Items:
-    load_manifest(recall, "recall")
-    ids = pd.read_parquet(recall / "ids.parquet")["id"]
-    times = posts.table.set_index("post_id")["time"]
-    pictures = posts.pictures.set_index("picture_id").loc[ids, ["post_id"]]
-    table = pd.DataFrame({"id": ids.to_numpy(), "post_id": pictures["post_id"].to_numpy()})
-    table = table.assign(time=times[table["post_id"]].to_numpy(), generated=False)
-    return _Items(table, np.load(recall / "vectors.npy"))
-
-
-def _items(posts: Posts, config: StylesConfig, early: pd.Series, folder: Path) -> _Items:
-    if config.captions is not None and config.source == "pictures":
-        raise UserError("--captions fills texts, which --source pictures does not read; use --source text or both")
-    if config.source == "text":
-        return _text_items(posts, config, early, folder)
-    if config.recall is None:
-        raise UserError(f"--source {config.source} needs --recall, a run folder of `stylecast recall`")
-    pictures = _picture_items(posts, config.recall)
-    if config.source == "pictures":
-        return pictures
-    texts = _text_items(posts, config, early, folder)
-    row_of = pd.Series(np.arange(len(texts.table)), index=texts.table["post_id"])
-    rows = row_of.reindex(pictures.table["post_id"]).to_numpy()
-    side_ND = np.zeros((len(rows), texts.vectors_ND.shape[1]), np.float32)
-    side_ND[~np.isnan(rows)] = texts.vectors_ND[rows[~np.isnan(rows)].astype(int)]
-    said = set(texts.table.loc[texts.table["generated"], "post_id"])
-    table = pictures.table.assign(generated=pictures.table["post_id"].isin(said))
-    return _Items(table, np.hstack([pictures.vectors_ND, side_ND]))
-
-
-def _assign(items: _Items, clusters: Clusters) -> pd.DataFrame:
+def _assign(items: Items, clusters: Clusters) -> pd.DataFrame:
+    """Every item with its style, its distance from the centroid, and whether it is too far to belong."""
     labels, distances = clusters.predict(items.vectors_ND)
     digits = max(2, len(str(len(clusters.centroids_KP) - 1)))
     style = pd.Series([f"s{label:0{digits}d}" for label in labels], dtype=object)
@@ -123,43 +69,39 @@ def _assign(items: _Items, clusters: Clusters) -> pd.DataFrame:
     )
 
 
-def count_styles(assignments: pd.DataFrame, posts: pd.DataFrame) -> Panel:
-    """Count posts by style and day: the pictures of a post split its one vote; emerging ones are apart.
+def _describe(assignments: pd.DataFrame, first_N: np.ndarray, posts: Posts, pictures: bool) -> pd.DataFrame:
+    """One row a style: what it is called and which pictures stand for it, both by the fit alone; when it was seen."""
+    fitted = assignments[first_N & ~assignments["emerging"].to_numpy()]
+    styles = name_styles(fitted, posts.table)
+    styles["medoids"] = styles["style"].map(medoids(fitted, posts)) if pictures else None
+    seen = assignments[~assignments["emerging"]].groupby("style")["time"]
+    return styles.assign(first_seen=styles["style"].map(seen.min()), last_seen=styles["style"].map(seen.max()))
 
-    Args:
-        assignments: `id, post_id, time, style, emerging`.
-        posts: the posts' engagement numbers.
-    """
-    counts = [c for c in COUNT_COLUMNS if c in posts]
-    rows = assignments.loc[~assignments["emerging"], ["post_id", "time", "style"]]
-    numbers = posts.set_index("post_id")[counts]
-    return Panel.from_rows(rows.join(numbers, on="post_id"), "the posts", "style", "time")
+
+def _tell(run: Run, clusters: Clusters, styles: pd.DataFrame, emerging_N: np.ndarray, first_N: np.ndarray) -> None:
+    run.metrics |= clusters.scores | {"styles": len(styles), "emerging_share": float(emerging_N.mean())}
+    run.metrics["curve"] = {str(k): v for k, v in clusters.curve.items()}
+    if not first_N.all():
+        run.metrics["emerging_share_later"] = share = float(emerging_N[~first_N].mean())
+        log.info("%d styles; %.1f%% of what came after the cut-off is emerging", len(styles), 100 * share)
 
 
 def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
     cut_off = parse_cut_off(config.cut_off)
-    early = posts.table["time"] < cut_off if cut_off is not None else posts.table["time"].notna()
-    items = _items(posts, config, early, run.folder)
-    first = (items.table["time"] < cut_off).to_numpy() if cut_off is not None else np.ones(len(items.table), bool)
-    clusters = fit_clusters(items.table["id"].to_numpy()[first], items.vectors_ND[first], config.cluster)
-    assignments = _assign(items, clusters)
-    fitted = assignments[first & ~assignments["emerging"].to_numpy()]
-    styles = name_styles(fitted, posts.table)
-    styles["medoids"] = styles["style"].map(medoids(fitted, posts)) if config.source != "text" else None
-    seen = assignments[~assignments["emerging"]].groupby("style")["time"]
-    styles["first_seen"] = styles["style"].map(seen.min())
-    styles["last_seen"] = styles["style"].map(seen.max())
+    source = SourceConfig(config.source, config.text_dimensions, config.min_count, config.cluster.seed)
+    items = load_items(posts, config.recall, config.captions, source, cut_off, run.folder)
+    first_N = items.before(cut_off)
+    clusters = fit_clusters(items.table["id"].to_numpy()[first_N], items.vectors_ND[first_N], config.cluster)
     clusters.save(run.folder / "clusters.safetensors")
-    styles.to_parquet(run.folder / "styles.parquet", index=False)
-    assignments.to_parquet(run.folder / "assignments.parquet", index=False)
+
+    assignments = _assign(items, clusters)
+    styles = _describe(assignments, first_N, posts, pictures=config.source != "text")
     panel = count_styles(assignments, posts.table)
+
+    assignments.to_parquet(run.folder / "assignments.parquet", index=False)
+    styles.to_parquet(run.folder / "styles.parquet", index=False)
     panel.to_frame().to_parquet(run.folder / "panel.parquet", index=False)
-    later = assignments[~first]
-    run.metrics |= clusters.scores | {"styles": len(styles), "emerging_share": float(assignments["emerging"].mean())}
-    run.metrics["curve"] = {str(k): v for k, v in clusters.curve.items()}
-    if len(later):
-        run.metrics["emerging_share_later"] = share = float(later["emerging"].mean())
-        log.info("%d styles; %.1f%% of what came after the cut-off is emerging", len(styles), 100 * share)
+    _tell(run, clusters, styles, assignments["emerging"].to_numpy(), first_N)
 
 
 def main(config: StylesConfig) -> Path:

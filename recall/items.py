@@ -1,0 +1,118 @@
+"""What is clustered: pictures, or posts by their text, each with its vector.
+
+Shapes: N items, D dimensions.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from data.posts import Posts
+from pretrain.caption import filled_words
+from recall.text_vectors import TextVectors
+from stylecast.errors import UserError
+from stylecast.runs import load_manifest
+
+log = logging.getLogger(__name__)
+Source = Literal["pictures", "text", "both"]
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """What vectors the styles are found in."""
+
+    source: Source
+    """Pictures, text, or both side by side."""
+    text_dimensions: int
+    """Dimensions of the text vectors."""
+    min_count: int
+    """A word in fewer texts has no vector, texts."""
+    seed: int
+    """Of what is random in the text vectors."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is clustered: pictures, or posts."""
+
+    table: pd.DataFrame
+    """id, post_id, time, generated (its text is no person's), one row an item."""
+    vectors_ND: np.ndarray
+    """Their vectors."""
+
+    def before(self, cut_off: pd.Timestamp | None) -> np.ndarray:
+        """Which items may be learnt from; bool N."""
+        if cut_off is None:
+            return np.ones(len(self.table), bool)
+        return (self.table["time"] < cut_off).to_numpy()
+
+
+def text_items(
+    posts: Posts, captions: Path | None, config: SourceConfig, cut_off: pd.Timestamp | None, folder: Path
+) -> Items:
+    """Posts by their text; word vectors are learnt before the cut-off and saved to `folder/text`."""
+    early = posts.table["time"] < cut_off if cut_off is not None else posts.table["time"].notna()
+    model = TextVectors.fit(posts.table["words"][early].tolist(), config.text_dimensions, config.min_count, config.seed)
+    model.save(folder / "text")
+    texts, generated = filled_words(posts, captions)
+    vectors_ND = model.transform(texts.tolist())
+    known = (vectors_ND != 0).any(axis=1)
+    if not known.all():
+        log.info("%d of %d posts have no word with a vector and are left out", (~known).sum(), len(known))
+    table = posts.table.loc[known, ["post_id", "time"]].assign(id=posts.table["post_id"], generated=generated)
+    return Items(table.reset_index(drop=True), vectors_ND[known])
+
+
+def picture_items(posts: Posts, recall: Path) -> Items:
+    """Pictures by what `recall` made of them."""
+    load_manifest(recall, "recall")
+    ids = pd.read_parquet(recall / "ids.parquet")["id"]
+    times = posts.table.set_index("post_id")["time"]
+    pictures = posts.pictures.set_index("picture_id").loc[ids, ["post_id"]]
+    table = pd.DataFrame({"id": ids.to_numpy(), "post_id": pictures["post_id"].to_numpy()})
+    table = table.assign(time=times[table["post_id"]].to_numpy(), generated=False)
+    return Items(table, np.load(recall / "vectors.npy"))
+
+
+def side_by_side(pictures: Items, texts: Items) -> Items:
+    """Pictures with the text of their post beside them; zeros where it has none."""
+    row_of = pd.Series(np.arange(len(texts.table)), index=texts.table["post_id"])
+    rows = row_of.reindex(pictures.table["post_id"]).to_numpy()
+    side_ND = np.zeros((len(rows), texts.vectors_ND.shape[1]), np.float32)
+    side_ND[~np.isnan(rows)] = texts.vectors_ND[rows[~np.isnan(rows)].astype(int)]
+    said = set(texts.table.loc[texts.table["generated"], "post_id"])
+    table = pictures.table.assign(generated=pictures.table["post_id"].isin(said))
+    return Items(table, np.hstack([pictures.vectors_ND, side_ND]))
+
+
+def load_items(
+    posts: Posts, recall: Path | None, captions: Path | None, config: SourceConfig, cut_off: pd.Timestamp | None,
+    folder: Path,
+) -> Items:  # fmt: skip
+    """What is to be clustered, as the settings ask.
+
+    Args:
+        posts: dated posts.
+        recall: run folder of `recall`; needed unless the source is text.
+        captions: run folder of `caption`, whose texts stand in where there are none.
+        config: which vectors.
+        cut_off: nothing is learnt from later posts.
+        folder: what was learnt is saved there.
+
+    Raises:
+        UserError: a run folder that is missing, or captions that nothing reads.
+    """
+    if captions is not None and config.source == "pictures":
+        raise UserError("--captions fills texts, which --source pictures does not read; use --source text or both")
+    if config.source == "text":
+        return text_items(posts, captions, config, cut_off, folder)
+    if recall is None:
+        raise UserError(f"--source {config.source} needs --recall, a run folder of `stylecast recall`")
+    pictures = picture_items(posts, recall)
+    if config.source == "pictures":
+        return pictures
+    return side_by_side(pictures, text_items(posts, captions, config, cut_off, folder))
