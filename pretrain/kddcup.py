@@ -18,13 +18,11 @@ from safetensors.torch import save_file
 
 from data.kddcup import Products
 from data.text import words as cut_words
-from pretrain.captions import CaptionLoss, caption_tokens
+from pretrain.captions import caption_tokens
 from pretrain.examples import spread
 from pretrain.regions import RegionConfig, RegionEncoder, RegionPictures
-from pretrain.tags import TagLoss
-from pretrain.task import PictureBatches, PretrainTask, usable_posts
+from pretrain.task import LossSettings, PictureBatches, build_task, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig, pad
-from pretrain.word_vectors import word_vectors
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
@@ -35,17 +33,9 @@ WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionPretrainConfig:
+class RegionPretrainConfig(LossSettings):
     """How an encoder of boxes is pretrained."""
 
-    tags_weight: float = 1.0
-    """Weight of the tag loss; 0 = without."""
-    captions_weight: float = 1.0
-    """Weight of the caption loss; 0 = without."""
-    negatives: int = 256
-    """Hardest negatives of the vocabulary that a product's words are told from, words."""
-    balance: float = 0.5
-    """How much a rare word counts against a frequent one: rarity to this power, 0..1."""
     caption_words: int = 10000
     """The decoder knows this many of the most frequent words, words."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=1, min_steps=2000, batch_size=128, lr=1e-3))
@@ -132,24 +122,15 @@ def build_vocabulary(products: Products, config: QueriesConfig) -> Vocabulary:
     return Vocabulary.build(cut_queries(learnt), config.vocabulary)
 
 
-def _task(
-    config: RegionPretrainConfig, encoder: RegionConfig, vocabulary: Vocabulary, pairs: Pairs
-) -> tuple[PretrainTask, PictureBatches]:
-    if config.tags_weight <= 0 and config.captions_weight <= 0:
-        raise UserError("--pretrain.tags-weight and --pretrain.captions-weight are both 0: nothing is left to learn")
-    rates_V = vocabulary.rates_V()
-    table_VD = word_vectors(pairs.words_PW[pairs.train], len(vocabulary), encoder.dim, config.loop.seed)
-    tags = TagLoss(table_VD, rates_V, config.negatives, config.balance) if config.tags_weight > 0 else None
-    known = slice(config.caption_words)
-    captions = CaptionLoss(table_VD[known], rates_V[known]) if config.captions_weight > 0 else None
+def _batches(pairs: Pairs, caption_words: int) -> tuple[PictureBatches, PictureBatches]:
+    """To learn from, and to validate on; a query is tags and caption at once."""
     numbers = [row[row > 0].tolist() for row in pairs.words_PW]
-    tokens_PT = caption_tokens(numbers, pairs.words_PW.shape[1] + 1, config.caption_words)
+    tokens_PT = caption_tokens(numbers, pairs.words_PW.shape[1] + 1, caption_words)
     training, held_out = (
         PictureBatches(pairs.pictures, rows, np.arange(len(pairs.pictures)), pairs.words_PW, tokens_PT)
         for rows in (pairs.train, pairs.valid)
     )
-    weights = (config.tags_weight, config.captions_weight)
-    return PretrainTask(RegionEncoder(encoder), tags, captions, weights, held_out), training
+    return training, held_out
 
 
 def pretrain_regions(
@@ -164,7 +145,9 @@ def pretrain_regions(
     vocabulary = build_vocabulary(products, queries)
     pairs = number_pairs(products, vocabulary, encoder, queries)
     torch.manual_seed(config.loop.seed)
-    task, training = _task(config, encoder, vocabulary, pairs)
+    training, held_out = _batches(pairs, config.caption_words)
+    early_PW, seed = pairs.words_PW[pairs.train], config.loop.seed
+    task = build_task(config, RegionEncoder(encoder), vocabulary, early_PW, held_out, seed)
     log.info("pretraining on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
     if task.tags is not None:
         metrics = train(task, training, config.loop, world, run.folder, monitor="tag_map", mode="max")

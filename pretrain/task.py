@@ -14,8 +14,39 @@ from pretrain.encoder import Encoder
 from pretrain.pictures import Pictures, embed
 from pretrain.tag_metrics import tag_metrics
 from pretrain.tags import TagLoss
-from pretrain.vocabulary import FIRST_WORD, PAD
+from pretrain.vocabulary import FIRST_WORD, PAD, Vocabulary
+from pretrain.word_vectors import word_vectors
+from stylecast.errors import UserError
 from stylecast.loop import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """What an encoder learns from words."""
+
+    tags_weight: float = 1.0
+    """Weight of the tag loss; 0 = without."""
+    captions_weight: float = 1.0
+    """Weight of the caption loss; 0 = without."""
+    negatives: int = 256
+    """Hardest negatives of the vocabulary that a picture's tags are told from, words."""
+    balance: float = 0.5
+    """How much a rare word counts against a frequent one: rarity to this power, 0..1."""
+    caption_words: int = 3000
+    """The decoder knows this many of the most frequent words, words."""
+
+
+def check_losses(config: LossSettings, prefix: str = "--") -> None:
+    """Before anything is read: weights that leave something to learn from.
+
+    Raises:
+        UserError: a weight is negative, or both are 0; flags are told with the prefix.
+    """
+    flags = f"{prefix}tags-weight and {prefix}captions-weight"
+    if config.tags_weight < 0 or config.captions_weight < 0:
+        raise UserError(f"{flags} must be 0 or more")
+    if config.tags_weight == config.captions_weight == 0:
+        raise UserError(f"{flags} are both 0: nothing is left to learn from")
 
 
 @dataclass(frozen=True)
@@ -105,6 +136,28 @@ class PretrainTask(Task):
         truth_NV = np.zeros(scores_NV.shape, dtype=bool)
         np.put_along_axis(truth_NV, self.valid.tags_PW[self.valid.post_N[self.valid.rows]], True, axis=1)
         return scores_NV[:, FIRST_WORD:], truth_NV[:, FIRST_WORD:]
+
+
+def build_task(
+    config: LossSettings, encoder: Encoder, vocabulary: Vocabulary, early_PW: np.ndarray, held_out: PictureBatches,
+    seed: int,
+) -> PretrainTask:  # fmt: skip
+    """An encoder with the losses that the config asks for; words start from the company that they keep.
+
+    Args:
+        config: which losses.
+        encoder: pictures to heads.
+        vocabulary: the words.
+        early_PW: distinct word numbers of the training posts, padded.
+        held_out: pictures to validate on.
+        seed: of what is random in the vectors of words.
+    """
+    rates_V = vocabulary.rates_V()
+    table_VD = word_vectors(early_PW, len(vocabulary), encoder.dim, seed)
+    tags = TagLoss(table_VD, rates_V, config.negatives, config.balance) if config.tags_weight > 0 else None
+    known = slice(config.caption_words)
+    captions = CaptionLoss(table_VD[known], rates_V[known]) if config.captions_weight > 0 else None
+    return PretrainTask(encoder, tags, captions, (config.tags_weight, config.captions_weight), held_out)
 
 
 def usable_posts(tags_PW: np.ndarray) -> np.ndarray:

@@ -24,10 +24,8 @@ from pretrain.encoder import Encoder, EncoderConfig, PixelEncoder, build_encoder
 from pretrain.examples import divide, encode_words, split_words, spread
 from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.reports import write_reports
-from pretrain.tags import TagLoss
-from pretrain.task import PictureBatches, PretrainTask, usable_posts
+from pretrain.task import LossSettings, PictureBatches, PretrainTask, build_task, check_losses, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig
-from pretrain.word_vectors import word_vectors
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
@@ -39,7 +37,7 @@ WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainSettings:
+class PretrainSettings(LossSettings):
     """How a picture encoder is trained."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -48,20 +46,10 @@ class PretrainSettings:
     """Which words count."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training pictures are changed."""
-    tags_weight: float = 1.0
-    """Weight of the tag loss; 0 = without."""
-    captions_weight: float = 1.0
-    """Weight of the caption loss; 0 = without."""
-    negatives: int = 256
-    """Hardest negatives of the vocabulary that a picture's tags are told from, words."""
-    balance: float = 0.5
-    """How much a rare word counts against a frequent one: rarity to this power, 0..1."""
     tag_width: int = 24
     """Most tags of a post, words."""
     caption_width: int = 16
     """Most tokens of a caption, with its end mark."""
-    caption_words: int = 3000
-    """The decoder knows this many of the most frequent words, words."""
     valid_pictures: int = 2000
     """Most held-out pictures that a validation looks at."""
     beam: BeamConfig = field(default_factory=BeamConfig)
@@ -135,19 +123,8 @@ def read_lessons(config: PretrainConfig) -> Lessons:
 
 
 def new_task(config: PretrainConfig, lessons: Lessons, encoder: Encoder) -> PretrainTask:
-    """An encoder with the losses that the config asks for.
-
-    Raises:
-        UserError: it asks for none.
-    """
-    if config.tags_weight <= 0 and config.captions_weight <= 0:
-        raise UserError("--tags-weight and --captions-weight are both 0: nothing is left to learn from")
-    rates_V = lessons.vocabulary.rates_V()
-    table_VD = word_vectors(lessons.early_PW, len(lessons.vocabulary), encoder.dim, config.loop.seed)
-    tags = TagLoss(table_VD, rates_V, config.negatives, config.balance) if config.tags_weight > 0 else None
-    known = slice(config.caption_words)
-    captions = CaptionLoss(table_VD[known], rates_V[known]) if config.captions_weight > 0 else None
-    return PretrainTask(encoder, tags, captions, (config.tags_weight, config.captions_weight), lessons.held_out)
+    """An encoder with the losses that the config asks for."""
+    return build_task(config, encoder, lessons.vocabulary, lessons.early_PW, lessons.held_out, config.loop.seed)
 
 
 def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
@@ -216,8 +193,7 @@ def main(config: PretrainConfig) -> Path:
     """
     if config.beam.width < 1 or config.caption_width < 2:
         raise UserError("--beam.width must be 1 or more, and --caption-width 2 or more")
-    if config.tags_weight < 0 or config.captions_weight < 0:
-        raise UserError("--tags-weight and --captions-weight must be 0 or more")
+    check_losses(config)
     with open_world() as world:
         inputs = {"posts": config.posts}
         with open_run(

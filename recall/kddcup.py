@@ -24,6 +24,7 @@ from data.kddcup_convert import convert
 from data.pools import Pools, read_answers
 from pretrain.kddcup import QueriesConfig, RegionPretrainConfig, pretrain_regions
 from pretrain.regions import RegionConfig
+from pretrain.task import check_losses
 from recall.kddcup_score import (
     BLEND,
     COUNTS,
@@ -160,6 +161,7 @@ def _check_settings(config: KddCupConfig) -> None:
     for part, path in {"train": config.train, "valid": config.valid, "test": config.test}.items():
         if not path.is_file():
             raise UserError(f"--{part} {path}: no such file; give a KDD Cup 2020 Multimodalities Recall file (.tsv)")
+    check_losses(config.pretrain, "--pretrain.")
     chunk, model = config.recall.cache_chunk, config.recall.text.model
     if chunk < 0:
         raise UserError(f"--recall.cache-chunk {chunk}: must be 0 (the whole batch at once) or more")
