@@ -6,41 +6,27 @@ Laptop:   stylecast prepare POSTS.csv --out runs/prepare
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 import tyro
 
-from data.pictures import Decoded, decode_all
+from data.parallel import in_parallel
 from data.posts import add_words, rename_columns, validate
+from data.prepare_pictures import PictureSettings, list_pictures, write_pictures
 from data.tables import read_table
 from stylecast.errors import UserError
-from stylecast.logs import progress
 from stylecast.runs import Run, open_run
 
 log = logging.getLogger(__name__)
-A = TypeVar("A")
-B = TypeVar("B")
-ROWS = 1000  # posts or pictures that a worker takes at a time
+ROWS = 1000  # posts that a worker takes at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSettings:
+class PrepareSettings(PictureSettings):
     """How posts are read."""
 
-    image_root: Path | None = None
-    """Folder that the picture paths start from; by default the table's own. No path may leave it."""
-    picture_size: int = 64
-    """Side to which pictures are resized, pixels; proportions are kept, the rest is white."""
-    min_contrast: float = 2.0
-    """A picture whose grey levels (0..255) spread less than this is empty and left out."""
     numeric: tuple[str, ...] = ()
     """Further columns that hold numbers, such as the author's followers."""
     rename: tuple[str, ...] = ()
@@ -51,8 +37,6 @@ class PrepareSettings:
     """Take this many posts, chosen by a hash of their id, posts; 0 = all."""
     now: str = ""
     """Refuse posts later than this day (YYYY-MM-DD); by default today."""
-    workers: int = 2
-    """Processes that clean text and decode pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,75 +52,12 @@ class PrepareConfig(PrepareSettings):
     """Run even if the result is up to date."""
 
 
-def in_parallel(function: Callable[[A], B], items: list[A], workers: int, what: str) -> Iterator[B]:
-    """Apply a pure function to each item, in order, over processes; in this one when there is little to do."""
-    if workers <= 1 or len(items) <= 1:
-        yield from (function(item) for item in progress(items, what, unit="part"))
-        return
-    # spawn: a fork of a process that already runs threads (torch, BLAS) may hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        # A bounded window: with a million pictures, results must not pile up in memory.
-        waiting = iter(items)
-        running = [pool.submit(function, item) for item in islice(waiting, 2 * workers)]
-        for _ in progress(items, what, unit="part"):
-            done = running.pop(0).result()
-            running += [pool.submit(function, item) for item in islice(waiting, 1)]
-            yield done
-
-
-class _Decode:
-    """A picklable call of `decode_all`."""
-
-    def __init__(self, config: PrepareConfig, root: Path) -> None:
-        self.arguments = (root, config.picture_size, config.min_contrast)
-
-    def __call__(self, paths: list[str]) -> list[Decoded]:
-        return decode_all(paths, *self.arguments)
-
-
 def _chosen(table: pd.DataFrame, count: int) -> pd.DataFrame:
     """A sample that depends on the ids alone, not on the order of the rows."""
     if not count or len(table) <= count:
         return table
     order = table["post_id"].map(lambda i: hashlib.sha256(i.encode()).hexdigest())
     return table.loc[order.sort_values().index[:count]]
-
-
-def _list_pictures(table: pd.DataFrame) -> pd.DataFrame:
-    paths = table["images"].str.split(";") if "images" in table else pd.Series([[]] * len(table), index=table.index)
-    rows = table[["line", "post_id"]].assign(path=paths).explode("path").dropna(subset=["path"])
-    rows["path"] = rows["path"].astype(str).str.strip()
-    rows = rows[rows["path"] != ""].reset_index(drop=True)
-    number = rows.groupby("post_id").cumcount().astype(str)
-    return rows.assign(picture_id=rows["post_id"] + "/" + number)
-
-
-def _write_pictures(rows: pd.DataFrame, config: PrepareConfig, root: Path, folder: Path) -> pd.DataFrame:
-    """Decode into `images.npy`; add `reason` and `family` to the rows."""
-    size = config.picture_size
-    parts = [rows["path"].iloc[i : i + ROWS].tolist() for i in range(0, len(rows), ROWS)]
-    reasons: list[str] = []
-    families: list[int] = []
-    raw = folder / "images.raw"
-    with open(raw, "wb") as file:
-        for part in in_parallel(_Decode(config, root), parts, config.workers, "pictures"):
-            for picture in part:
-                reasons.append(picture.reason)
-                families.append(picture.family)
-                if picture.image is not None:
-                    file.write(picture.image.tobytes())
-    count = sum(reason == "" for reason in reasons)
-    shape = (count, size, size, 3)
-    if count:
-        images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-        source = np.memmap(raw, np.uint8, "r", shape=shape)
-        for start in range(0, count, ROWS):
-            images[start : start + ROWS] = source[start : start + ROWS]
-        images.flush()
-    else:
-        np.save(folder / "images.npy", np.zeros(shape, np.uint8))
-    raw.unlink()
-    return rows.assign(reason=reasons, family=np.array(families, np.int64))
 
 
 def _refuse_empty(table: pd.DataFrame, pictures: pd.DataFrame) -> pd.DataFrame:
@@ -165,7 +86,7 @@ def _prepare(config: PrepareConfig, root: Path, run: Run) -> None:
     # Starting a worker costs two seconds, which only long tables earn back.
     workers = config.workers if len(table) > 5 * ROWS else 1
     table = pd.concat(in_parallel(add_words, parts, workers, "texts"), ignore_index=True)
-    rows = _write_pictures(_list_pictures(table), config, root, run.folder)
+    rows = write_pictures(list_pictures(table), config, root, run.folder)
     bad = rows[rows["reason"] != ""]
     pictures = rows[rows["reason"] == ""][["picture_id", "post_id", "path", "family"]].reset_index(drop=True)
     empty = _refuse_empty(table, pictures)
