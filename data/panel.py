@@ -185,6 +185,7 @@ class Panel:
         time_column: str = "time",
         split_votes: bool = True,
         numeric: Iterable[str] | None = None,
+        weight: pd.Series | None = None,
     ) -> "Panel":
         """Counts dated rows by style and day; numbers are summed, and the sum of their logs beside.
 
@@ -197,6 +198,7 @@ class Panel:
             time_column: the column with the date.
             split_votes: whether rows of one `post_id` share one vote.
             numeric: columns to sum; None takes those of likes, collects and comments that are there.
+            weight: what the vote of a row is worth, on the rows' index; None = 1. Counts, totals and sums follow it.
 
         Raises:
             UserError: as `read`.
@@ -213,6 +215,8 @@ class Panel:
         rows["count"] = 1.0
         if split_votes and "post_id" in frame.columns:
             rows["count"] = 1.0 / frame.groupby("post_id")[style_column].transform("size")
+        if weight is not None:
+            rows["count"] *= weight
         for name in wanted:
             values = parse_numbers(frame[name], name, source, allow_missing=True).fillna(0.0)
             rows[name] = values * rows["count"]
