@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from data.pools import Pools, read_answers
+from data.pools import read_answers
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.examples import divide, encode_words
@@ -30,9 +30,9 @@ from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig
 from recall.gallery import build_gallery
 from recall.metrics import first_rank, gallery_metrics, ndcg
-from recall.pool_scores import Candidates, picture_features, query_features, score_pools
+from recall.pool_scores import Candidates, picture_features, score_pools
 from recall.pools import bootstrap_interval, read_pools, read_scores
-from recall.rerank import RerankConfig, fit_reranker, rank_features, rerank, rerank_out_of_fold
+from recall.rerank import RerankConfig, fit_pool_reranker, query_features, rank_features
 from recall.search import Searcher, input_of, recall_folder
 from recall.task import score_gallery
 from recall.train import RecallConfig
@@ -150,33 +150,6 @@ def _held_out(config: EvaluateConfig, folder: Path, searcher: Searcher, posts: P
     return judged, pd.concat(shown, ignore_index=True)
 
 
-def _blended(scores: Mapping[str, np.ndarray], members: list[str], truth: Truth) -> tuple[np.ndarray, float]:
-    """Members blended by weights that saw only other queries; and NDCG@5 of weights that saw all."""
-    asked = np.flatnonzero(truth.answers_Q > 0)
-    if len(asked) < FOLDS:
-        raise UserError(f"--also: {len(asked)} queries with answers are fewer than {FOLDS} folds; give more")
-    blended = np.full(truth.relevant_QK.shape, -np.inf)
-    for held in np.array_split(np.random.default_rng(0).permutation(asked), FOLDS):
-        rest = np.setdiff1d(asked, held)
-        part = Truth(truth.relevant_QK[rest], truth.answers_Q[rest], 0)
-        blend, _ = fit_pool_blend({name: scores[name][rest] for name in members}, members, part)
-        blended[held] = blend({name: scores[name][held] for name in members})
-    return blended, fit_pool_blend(scores, members, truth)[1]["in_sample"]
-
-
-def _reranked(config: RerankConfig, features: pd.DataFrame, pools: Pools, truth: Truth) -> tuple[np.ndarray, float]:
-    """Scores by trees that saw only other queries; and NDCG@5 of trees that saw all."""
-    asked_Q = truth.answers_Q > 0
-    asked_C = np.repeat(asked_Q, pools.real().sum(axis=1))
-    known, relevant_C = features[asked_C], truth.relevant_QK[pools.real()][asked_C]
-    sizes_Q = pools.real().sum(axis=1)[asked_Q]
-    scored_C = np.full(len(features), -np.inf)
-    scored_C[asked_C] = rerank_out_of_fold(known, relevant_C, sizes_Q, config)
-    out_of_fold = pools.fill(scored_C)
-    scored_C[asked_C] = rerank(fit_reranker(known, relevant_C, sizes_Q, config), known)
-    return out_of_fold, float(truth.ndcg(pools.fill(scored_C)).mean())
-
-
 def _pools(
     config: EvaluateConfig, path: Path, folder: Path, searcher: Searcher, posts: Posts
 ) -> tuple[Judged | None, pd.DataFrame]:
@@ -197,12 +170,18 @@ def _pools(
     in_sample: dict[str, float] = {}
     if further:
         name = " + ".join(["blend", *further])
-        scores[name], in_sample[name] = _blended(scores, ["word", "sentence", *further], truth)
+        if (truth.answers_Q > 0).sum() < FOLDS:
+            raise UserError(f"--also: fewer than {FOLDS} queries have answers: give more")
+        blended = fit_pool_blend(scores, ["word", "sentence", *further], truth, FOLDS)
+        scores[name], in_sample[name] = blended.out_of_fold_QK, blended.in_sample
     if config.rerank:
         by_matcher = {name: scores[name] for name in ("word", "sentence", "search", *further)}
         pictures = picture_features(searcher, candidates, pools, scores)
-        features = rank_features(by_matcher, pools.real(), query_features(searcher, pools), pictures)
-        scores["reranked"], in_sample["reranked"] = _reranked(config.reranker, features, pools, truth)
+        asked = [(words, len(unknown)) for words, unknown in map(searcher.known, pools.queries)]
+        queries = query_features(asked, searcher.models.vocabulary.rates_V())
+        features = rank_features(by_matcher, pools.real(), queries, pictures)
+        reranked = fit_pool_reranker(features, pools, truth, config.reranker)
+        scores["reranked"], in_sample["reranked"] = reranked.out_of_fold_QK, reranked.in_sample
     asked_Q = truth.answers_Q > 0
     unseen = pools.row_QK.shape[1] + 1  # the rank of an answer that stands in no pool
     names = pd.DataFrame({"query_id": pools.query_ids, "query": pools.queries})[asked_Q]
@@ -236,7 +215,6 @@ def main(config: EvaluateConfig) -> str:
     else:
         judged, scores = _pools(config, config.pools, folder, searcher, posts)
     told = [] if judged is None else [judged.text()]
-    scores = scores[np.isfinite(scores["score"])]  # a fitted score judges no query without answers
     write_csv(scores, config.out)
     if judged is not None and config.per_query is not None:
         write_csv(judged.table(), config.per_query)

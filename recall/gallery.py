@@ -152,5 +152,7 @@ def fit_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery) ->
     """
     take = partial(np.take_along_axis, indices=gallery.pool_QK, axis=1)
     scores, relevant_QK = {"word": take(word_QN), "sentence": take(sentence_QN)}, take(gallery.relevant_QN)
-    found, told = fit_pool_blend(scores, list(scores), Truth(relevant_QK, relevant_QK.sum(axis=1), 0), folds=2)
-    return Blend(found.weights["word"], found.scales["word"], found.scales["sentence"]), told
+    found = fit_pool_blend(scores, list(scores), Truth(relevant_QK, relevant_QK.sum(axis=1), 0), folds=2)
+    weights, scales = found.blend.weights, found.blend.scales
+    told = {"in_sample": found.in_sample, "nested": found.nested}
+    return Blend(weights["word"], scales["word"], scales["sentence"]), told

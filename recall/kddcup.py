@@ -6,9 +6,9 @@ Laptop:   stylecast kddcup-sample --out runs/files
           (4,000 pairs, 2 × 100 pools: about 30 s on one core, NDCG@5 of the test pools 0.83)
 Many:     the same with --nproc 4, or torchrun --nproc-per-node 4 -m recall.kddcup …
 
-Each file is converted once, an encoder of boxes is pretrained, both matchers are trained, their weights are searched on
-the validation file, and the candidates of the test file are ranked. Every step is a run folder of its own: one that is
-up to date is skipped, one that was killed goes on.
+Each file is converted once, an encoder of boxes is pretrained, both matchers are trained, weights of their blend and a
+re-ranker are fitted on the validation file, and the score that is best there ranks the candidates of the test file.
+Every step is a run folder of its own: one that is up to date is skipped, one that was killed goes on.
 """
 
 import logging
@@ -25,28 +25,20 @@ from data.pools import Pools, read_answers
 from pretrain.kddcup import QueriesConfig, RegionPretrainConfig, pretrain_regions
 from pretrain.regions import RegionConfig
 from pretrain.task import check_losses
-from recall.kddcup_score import (
-    BLEND,
-    COUNTS,
-    EXPLOIT,
-    SENTENCE,
-    WORD,
-    ranked,
-    score_pools,
-    single_pool,
-)
-from recall.kddcup_table import as_text, judge
+from recall.kddcup_fit import BLENDS, SCORES, TABLE, ScoreKey, write_scores
+from recall.kddcup_score import ranked
+from recall.kddcup_table import as_text
 from recall.kddcup_train import RegionRecallConfig, load_matchers, train_matchers
+from recall.rerank import RerankConfig
 from recall.text_model import open_text_model
-from recall.truth import Truth, as_scores, fit_pool_blend
+from recall.truth import Truth
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
-from stylecast.runs import MANIFEST, Run, load_manifest, open_run
+from stylecast.runs import MANIFEST, load_manifest, open_run
 from stylecast.world import World, barrier, open_world
 
 log = logging.getLogger(__name__)
 DAY = 24 * 60.0  # minutes; the others wait while rank 0 converts 100 GB
-SCORES, TABLE, BLENDS = "scores-{}.parquet", "table.csv", "blends.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +59,11 @@ class KddCupConfig:
     """Folder that gets a run folder for each step, and `submission.csv`."""
     exploit_pool_counts: bool = False
     """Also rank by whether a candidate stands in no other pool. This exploits how the competition drew its pools; it
-    knows nothing of pictures or words, and is worth nothing in a search. Told in a row of its own."""
+    knows nothing of pictures or words, and is worth nothing in a search. Told in rows of its own."""
+    rerank: bool = True
+    """Also fit a LightGBM lambdarank re-ranker on the validation file; told out of fold by query."""
+    reranker: RerankConfig = field(default_factory=RerankConfig)
+    """How the re-ranker is fitted."""
     force: bool = False
     """Run every step even if it is up to date."""
     encoder: RegionConfig = field(default_factory=RegionConfig)
@@ -97,47 +93,9 @@ class _RecallKey:
     recall: RegionRecallConfig
 
 
-@dataclass(frozen=True)
-class _ScoreKey:
-    """All that scores depend on, beside their inputs."""
-
-    width: int
-    exploit_pool_counts: bool
-
-
-def _score(
-    config: KddCupConfig, pools: dict[str, Pools], products: dict[str, Products], world: World, run: Run
-) -> None:
-    matchers = load_matchers(config.out / "recall")
-    scores = {
-        part: score_pools(matchers, products[part], pools[part], config.queries.width, world.device) for part in pools
-    }
-    paths = {"valid": config.answers} | ({"test": config.test_answers} if config.test_answers else {})
-    judged = {part: Truth.of(pools[part], read_answers(path), str(path)) for part, path in paths.items()}
-    blends: dict[str, tuple[str, ...]] = {BLEND: (WORD, SENTENCE)}
-    if config.exploit_pool_counts:
-        blends[EXPLOIT] = (WORD, SENTENCE, COUNTS)
-    in_sample, nested, weights = {}, {}, []
-    for name, members in blends.items():
-        known = {part: scores[part] | {COUNTS: single_pool(pools[part])} for part in pools}
-        blend, told = fit_pool_blend(known["valid"], members, judged["valid"])
-        in_sample[name], nested[name] = told["in_sample"], told["nested"]
-        weights += [
-            {"score": name, "member": m, "weight": w, "scale": blend.scales[m]} for m, w in blend.weights.items()
-        ]
-        for part in pools:
-            scores[part][name] = np.where(pools[part].real(), blend(known[part]), -np.inf)
-    table = judge(judged, scores, in_sample, nested, pools)
-    for part in pools:
-        as_scores(scores[part], pools[part]).to_parquet(run.folder / SCORES.format(part), index=False)
-    table.to_csv(run.folder / TABLE, index=False)
-    pd.DataFrame(weights).to_csv(run.folder / BLENDS, index=False)
-    run.metrics |= {"ndcg@5": table.set_index("score")["valid"].to_dict(), "queries": len(pools["valid"].query_ids)}
-
-
-def _submit(config: KddCupConfig, pools: Pools) -> None:
+def _submit(config: KddCupConfig, pools: Pools, chosen: str) -> None:
     found = pd.read_parquet(config.out / "scores" / SCORES.format("test"))
-    found = found[found["model"] == (EXPLOIT if config.exploit_pool_counts else BLEND)]
+    found = found[found["model"] == chosen]
     scores_QK = np.full(pools.row_QK.shape, -np.inf)
     scores_QK[pools.real()] = found["score"]  # rows stand in the order of the pools
     write_submission(config.out / "submission.csv", ranked(scores_QK, pools), pools, config.test)
@@ -198,17 +156,20 @@ def _run(config: KddCupConfig, world: World) -> str:
 
     inputs = {"matchers": out / "recall", "valid": out / "valid", "test": out / "test", "answers": config.answers}
     inputs |= {"test_answers": config.test_answers} if config.test_answers else {}
-    scoring = _ScoreKey(config.queries.width, config.exploit_pool_counts)
+    scoring = ScoreKey(config.queries.width, config.exploit_pool_counts, config.rerank, config.reranker)
     with open_run(out / "scores", "kddcup-scores", scoring, inputs, force=force, world=world) as run:
         if run is not None and world.is_main:
             load_manifest(out / "recall", "kddcup-recall")
-            _score(config, pools, products, world, run)
+            paths = {"valid": config.answers} | ({"test": config.test_answers} if config.test_answers else {})
+            truths = {part: Truth.of(pools[part], read_answers(path), str(path)) for part, path in paths.items()}
+            write_scores(scoring, load_matchers(out / "recall"), products, pools, truths, world.device, run)
     if not world.is_main:
         return ""
-    _submit(config, pools["test"])
-    used = EXPLOIT if config.exploit_pool_counts else BLEND
-    told = as_text(pd.read_csv(out / "scores" / TABLE), pd.read_csv(out / "scores" / BLENDS))
-    return f"{told}\n{out / 'submission.csv'}  (by {used})"
+    table = pd.read_csv(out / "scores" / TABLE)
+    chosen = str(table.loc[table["chosen"], "score"].iloc[0])
+    _submit(config, pools["test"], chosen)
+    told = as_text(table, pd.read_csv(out / "scores" / BLENDS))
+    return f"{told}\n{out / 'submission.csv'}  (by {chosen}, the best on validation)"
 
 
 def main(config: KddCupConfig) -> str:

@@ -1,43 +1,51 @@
 """Candidate pools of products, scored and ranked.
 
-Shapes: Q queries, K products of a pool (padded), N products.
+Shapes: Q queries, K products of a pool (padded), N products, H heads, D dimensions, C candidates in all, B queries of
+the training file, W words of a query (padded).
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import torch
+from torch.nn import functional as F
 
 from data.kddcup import SUBMITTED, Products
 from data.pools import Pools
-from pretrain.kddcup import encode_queries
+from pretrain.kddcup import cut_queries, encode_queries
 from pretrain.pictures import embed
 from pretrain.regions import RegionPictures
+from recall.embeddings import text_vectors
 from recall.kddcup_train import Matchers
 from recall.matchers import sentence_scores, word_scores
+from recall.rerank import pool_means, query_features, rank_features
 
-WORD, SENTENCE, BLEND = "word", "sentence", "blend"
+WORD, SENTENCE, BLEND, RERANKED = "word", "sentence", "blend", "reranked"
 COUNTS = "pool counts"
 EXPLOIT = "blend + pool counts"
+EXPLOIT_RERANKED = "reranked + pool counts"
 
 
-def score_pools(
-    matchers: Matchers, products: Products, pools: Pools, width: int, device: torch.device
-) -> dict[str, np.ndarray]:
+def embed_products(matchers: Matchers, products: Products, device: torch.device) -> torch.Tensor:
+    """Heads of all products of a file, float32 N×H×D, on the device."""
+    rows = np.arange(len(products.table))
+    pictures = RegionPictures(products, rows, matchers.encoder.config.most_boxes, 0.0)
+    return torch.from_numpy(embed(matchers.encoder.to(device), pictures, rows, device)).to(device)
+
+
+def score_pools(matchers: Matchers, heads_NHD: torch.Tensor, pools: Pools, width: int) -> dict[str, np.ndarray]:
     """Word and sentence scores of the candidates, float32 Q×K; -inf where there is padding.
 
     Args:
         matchers: the models.
-        products: with their boxes.
+        heads_NHD: of the products of the file.
         pools: the candidates.
         width: most words of a query.
-        device: where to compute.
     """
-    encoder, text = matchers.encoder.to(device), matchers.text.to(device)
-    most, hidden = matchers.encoder.config.most_boxes, 0.0
-    rows = np.arange(len(products.table))
-    heads_NHD = torch.from_numpy(embed(encoder, RegionPictures(products, rows, most, hidden), rows, device)).to(device)
-    words_QW = torch.from_numpy(encode_queries(pools.queries, matchers.vocabulary, width)).to(device)
+    text = matchers.text.to(heads_NHD.device)
+    words_QW = torch.from_numpy(encode_queries(pools.queries, matchers.vocabulary, width)).to(heads_NHD.device)
     scores = {name: np.full(pools.row_QK.shape, -np.inf, np.float32) for name in (WORD, SENTENCE)}
     with torch.inference_mode():
         for number, product_K in enumerate(pools.row_QK):
@@ -48,14 +56,50 @@ def score_pools(
     return scores
 
 
+def candidate_features(
+    matchers: Matchers, heads_NHD: torch.Tensor, products: Products, pools: Pools,
+    scores: Mapping[str, np.ndarray], others_BW: np.ndarray,
+) -> pd.DataFrame:  # fmt: skip
+    """What a re-ranker is told of the candidates; nothing of it depends on other pools.
+
+    Args:
+        matchers: the models.
+        heads_NHD: of the products of the file.
+        products: of the file.
+        pools: the candidates.
+        scores: of the matchers.
+        others_BW: words of other people's queries, padded: a product that answers to all of them is a hub.
+
+    Returns:
+        One row a candidate, in the order of the pools.
+    """
+    real_QK = pools.real()
+    rows_C = pools.row_QK[real_QK]
+    cut, vocabulary = cut_queries(pools.queries), matchers.vocabulary
+    asked = [(vocabulary.encode(words), len(vocabulary.unknown(words))) for words in cut]
+    bank_BD = torch.from_numpy(text_vectors(matchers.text, others_BW))
+    head_ND = F.normalize(heads_NHD[:, 0].float().cpu(), dim=-1).numpy()
+    table = products.table.iloc[rows_C]
+    pictures = pd.DataFrame(
+        {
+            "hub": (head_ND @ bank_BD.numpy().mean(axis=0))[rows_C],
+            "boxes": table["boxes"].to_numpy(),
+            "shape": np.log(table["image_h"].to_numpy() / table["image_w"].to_numpy()),
+            "mean sentence score": pool_means(scores[SENTENCE], real_QK),
+        }
+    )
+    return rank_features(scores, real_QK, query_features(asked, vocabulary.rates_V()), pictures)
+
+
 def single_pool(pools: Pools) -> np.ndarray:
-    """1 for a candidate that stands in no other pool of the file, else 0; float32 Q×K.
+    """1 for a candidate that stands in no other pool of the file, else 0; float32 Q×K, -inf where there is padding.
 
     It says nothing about a picture: the makers of the real set drew products for their pools in such a way that most
     answers stand in one pool alone.
     """
-    count = Counter(pools.ids_QK[pools.real()])
-    return np.array([[count[i] == 1 for i in ids_K] for ids_K in pools.ids_QK], dtype=np.float32)
+    ids_C = pools.ids_QK[pools.real()]
+    count = Counter(ids_C)
+    return pools.fill(np.array([count[i] == 1 for i in ids_C], dtype=np.float32))
 
 
 def ranked(scores_QK: np.ndarray, pools: Pools) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Scores of the candidates of pools of posts; and a re-ranker fitted on pools whose answers are known.
+"""Scores of the candidates of pools of posts, and what a re-ranker is told of their pictures.
 
 Shapes: Q queries, K candidates of a pool (padded), C candidates in all, N pictures, H heads, D dimensions, F features.
 """
@@ -17,6 +17,7 @@ from pretrain.examples import post_of_pictures, spread
 from pretrain.pictures import AugmentConfig, PixelPictures, embed
 from recall.matchers import sentence_scores, word_scores
 from recall.pools import best_of_posts
+from recall.rerank import pool_means
 from recall.search import Searcher
 
 log = logging.getLogger(__name__)
@@ -88,17 +89,6 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dic
     return scores
 
 
-def query_features(searcher: Searcher, pools: Pools) -> pd.DataFrame:
-    """One row a query: how many words it has, how many the run does not know, how rare the others are on average."""
-    rarity_V = -np.log(searcher.models.vocabulary.rates_V())
-    rows = []
-    for phrase in pools.queries:
-        words, unknown = searcher.known(phrase)
-        rarity = float(rarity_V[words].mean()) if words else 0.0
-        rows.append({"words": len(words), "unknown words": len(unknown), "rarity of words": rarity})
-    return pd.DataFrame(rows)
-
-
 def picture_features(
     searcher: Searcher, candidates: Candidates, pools: Pools, scores: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
@@ -116,6 +106,4 @@ def picture_features(
     posts_C = pools.row_QK[real_QK]
     hub = pd.Series(hub_N).groupby(candidates.post_N).max().reindex(posts_C).fillna(0.0).to_numpy()
     count = pd.Series(candidates.post_N).value_counts().reindex(posts_C).fillna(0).to_numpy()
-    level_QK = np.where(real_QK, scores["sentence"], np.nan)
-    level_C = np.broadcast_to(np.nanmean(level_QK, axis=1, keepdims=True), real_QK.shape)[real_QK]
-    return pd.DataFrame({"hub": hub, "pictures": count, "mean sentence score": level_C})
+    return pd.DataFrame({"hub": hub, "pictures": count, "mean sentence score": pool_means(scores["sentence"], real_QK)})

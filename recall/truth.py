@@ -72,25 +72,35 @@ class PoolBlend:
         return np.sum(parts, axis=0)
 
 
+@dataclass(frozen=True)
+class FittedBlend:
+    """A blend with its honest figure beside it."""
+
+    blend: PoolBlend
+    """Fitted on all queries with answers."""
+    in_sample: float
+    """NDCG@5 on these very queries."""
+    nested: float
+    """NDCG@5 of each fold of them under the weights of the others."""
+    out_of_fold_QK: np.ndarray
+    """Scores by weights that saw only other folds; of a query without answers, by those that saw all."""
+
+
 def fit_pool_blend(
     scores: Mapping[str, np.ndarray], members: Sequence[str], truth: Truth, folds: int = 5
-) -> tuple[PoolBlend, dict[str, float]]:
+) -> FittedBlend:
     """Search the weights of members by NDCG@5.
 
     Args:
         scores: by member; -inf where there is padding.
         members: which to blend.
         truth: of the same pools.
-        folds: parts of the queries, for the nested figure.
-
-    Returns:
-        The blend fitted on all queries, and its NDCG@5: `in_sample` on these queries, `nested` on each fold of them
-        under the weights of the others.
+        folds: parts of the queries, for the nested figure; neighbours share one.
     """
-    asked_Q = truth.answers_Q > 0
+    asked = np.flatnonzero(truth.answers_Q > 0)
     scales = {name: float(scores[name][np.isfinite(scores[name])].std()) or 1.0 for name in members}
-    scaled_MQK = np.stack([scores[name][asked_Q] / scales[name] for name in members])
-    relevant_QK, answers_Q = truth.relevant_QK[asked_Q], truth.answers_Q[asked_Q]
+    scaled_MQK = np.stack([scores[name][asked] / scales[name] for name in members])
+    relevant_QK, answers_Q = truth.relevant_QK[asked], truth.answers_Q[asked]
 
     def loss_on(index: np.ndarray) -> Callable[[np.ndarray], float]:
         def loss(weights_M: np.ndarray) -> float:
@@ -104,11 +114,18 @@ def fit_pool_blend(
     def search(loss: Callable[[np.ndarray], float], count: int) -> Weights:
         return search_weights(loss, count, rounds=20, grid=40 if count > 2 else 8)  # finer ones fit the queries' noise
 
-    found = nested_cross_validation(loss_on, int(asked_Q.sum()), len(members), folds, search)
-    kept = asked_Q.sum() / (asked_Q.sum() + truth.lost)  # a query that the pools lack scores 0 whatever the weights
-    weights = dict(zip(members, found.weights_M.tolist(), strict=True))
-    told = {"in_sample": (1 - found.in_sample) * kept, "nested": (1 - found.held_out) * kept}
-    return PoolBlend(weights, scales), told
+    def blend_of(weights_M: np.ndarray) -> PoolBlend:
+        return PoolBlend(dict(zip(members, weights_M.tolist(), strict=True)), scales)
+
+    found = nested_cross_validation(loss_on, len(asked), len(members), folds, search)
+    blend = blend_of(found.weights_M)
+    out_of_fold_QK = blend({name: scores[name] for name in members})
+    # The folds of the cross-validation, in its order.
+    parts = np.array_split(asked, len(found.fold_weights_FM)) if len(found.fold_weights_FM) else []
+    for part, weights_M in zip(parts, found.fold_weights_FM, strict=True):
+        out_of_fold_QK[part] = blend_of(weights_M)({name: scores[name][part] for name in members})
+    kept = len(asked) / (len(asked) + truth.lost)  # a query that the pools lack scores 0 whatever the weights
+    return FittedBlend(blend, (1 - found.in_sample) * kept, (1 - found.held_out) * kept, out_of_fold_QK)
 
 
 def as_scores(scores: Mapping[str, np.ndarray], pools: Pools) -> pd.DataFrame:

@@ -18,13 +18,27 @@ from data.kddcup import Products
 from data.pools import Pools, read_answers
 from data.sample_kddcup import KddCupSampleConfig
 from data.sample_kddcup import main as sample
-from pretrain.kddcup import cut_queries, held_out_products
+from pretrain.kddcup import cut_queries, encode_queries, held_out_products
 from recall.gallery import score_all
 from recall.kddcup import KddCupConfig, main
 from recall.kddcup_recipes import tiny
-from recall.kddcup_score import BLEND, EXPLOIT, SENTENCE, WORD, ranked, score_pools, single_pool
+from recall.kddcup_score import (
+    BLEND,
+    COUNTS,
+    EXPLOIT,
+    EXPLOIT_RERANKED,
+    RERANKED,
+    SENTENCE,
+    WORD,
+    candidate_features,
+    embed_products,
+    ranked,
+    score_pools,
+    single_pool,
+)
 from recall.kddcup_train import load_matchers
 from recall.metrics import ndcg
+from recall.rerank import RerankConfig, fit_pool_reranker
 from recall.text_model import TextConfig
 from recall.truth import Truth, fit_pool_blend
 from stylecast.errors import UserError
@@ -42,7 +56,7 @@ def pools_of(*ids: list[str]) -> Pools:
 
 def test_a_product_of_one_pool_alone() -> None:
     pools = pools_of(["a", "b", "c"], ["b", "d"], ["b", "c", "e"])
-    assert single_pool(pools).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert single_pool(pools).tolist() == [[1, 0, 0], [0, 1, -np.inf], [0, 0, 1]]
 
 
 def test_answers_that_stand_in_no_pool_count_against_us() -> None:
@@ -87,13 +101,14 @@ def test_a_blend_finds_the_member_that_knows() -> None:
     truth = Truth.of(pools, answers, "answers.json")
     noise, other = (np.where(pools.real(), rng.normal(size=pools.ids_QK.shape), -np.inf) for _ in range(2))
     knows = truth.relevant_QK + 0.3 * noise
-    blend, told = fit_pool_blend({"a": knows, "b": other}, ("a", "b"), truth)
+    found = fit_pool_blend({"a": knows, "b": other}, ("a", "b"), truth)
+    blend = found.blend
     assert blend.weights["a"] > 0.6
-    assert told["nested"] <= told["in_sample"] + 1e-9
-    assert told["nested"] > 0.8
+    assert 0.8 < found.nested <= found.in_sample + 1e-9
+    assert truth.ndcg(found.out_of_fold_QK).mean() == pytest.approx(found.nested)
     assert np.isneginf(blend({"a": knows, "b": other})[~pools.real()]).all()
-    three, _ = fit_pool_blend({"a": knows, "b": other, "c": noise}, ("a", "b", "c"), truth)
-    assert sum(three.weights.values()) == pytest.approx(1)
+    three = fit_pool_blend({"a": knows, "b": other, "c": noise}, ("a", "b", "c"), truth)
+    assert sum(three.blend.weights.values()) == pytest.approx(1)
 
 
 def test_queries_are_cut_into_lower_case_words() -> None:
@@ -147,19 +162,22 @@ def test_from_files_to_a_submission(config: KddCupConfig, told: str) -> None:
         assert len(set(row[1:])) == 5
         assert set(row[1:]) <= set(ids)
     table = figures(config)
-    assert table.index.tolist() == ["random order", WORD, SENTENCE, BLEND]
-    assert table.loc[BLEND, "test"] > table.loc["random order", "test"] + 0.2
-    assert table.loc[BLEND, "valid"] <= table.loc[BLEND, "valid_in_sample"] + 1e-9
+    assert table.index.tolist() == ["random order", WORD, SENTENCE, BLEND, RERANKED]
+    for name in (BLEND, RERANKED):
+        assert table.loc[name, "test"] > table.loc["random order", "test"] + 0.2
+        assert table.loc[name, "valid"] <= table.loc[name, "valid_in_sample"] + 1e-9
     for name in table.index:
         assert name in told
-    assert "submission.csv  (by blend)" in told
-    assert EXPLOIT not in told
+    chosen = table.index[table["chosen"]].tolist()
+    assert chosen == [table["valid"].drop("random order").idxmax()]
+    assert f"submission.csv  (by {chosen[0]}, the best on validation)" in told
+    assert COUNTS not in told
     # The test's figure in the table is that of the submission itself.
     truth = read_answers(config.test_answers) if config.test_answers else {}
     scores = np.zeros(pools.ids_QK.shape) - np.inf
     for number, row in enumerate(rows):
         scores[number] = [-row[1:].index(i) if i in row[1:] else -10 if i else -np.inf for i in pools.ids_QK[number]]
-    assert Truth.of(pools, truth, "truth").ndcg(scores).mean() == pytest.approx(table.loc[BLEND, "test"], abs=1e-9)
+    assert Truth.of(pools, truth, "truth").ndcg(scores).mean() == pytest.approx(table.loc[chosen[0], "test"], abs=1e-9)
 
 
 def test_run_again_nothing_is_done_again(config: KddCupConfig, told: str) -> None:
@@ -174,9 +192,11 @@ def test_the_leak_moves_the_score_only_where_the_flag_is_on(config: KddCupConfig
     exploiting = replace(config, exploit_pool_counts=True)
     text = main(exploiting)
     table = figures(config)
-    assert table.index.tolist() == ["random order", WORD, SENTENCE, BLEND, EXPLOIT]
-    pd.testing.assert_frame_equal(table.loc[honest.index], honest)
+    assert table.index.tolist() == ["random order", WORD, SENTENCE, BLEND, RERANKED, EXPLOIT, EXPLOIT_RERANKED]
+    told_of = honest.columns.drop("chosen")
+    pd.testing.assert_frame_equal(table.loc[honest.index, told_of], honest[told_of])
     assert table.loc[EXPLOIT, "test"] > table.loc[BLEND, "test"] + 0.03
+    assert table.loc[EXPLOIT_RERANKED, "test"] > table.loc[RERANKED, "test"] + 0.03
     assert "exploits how the competition drew its pools" in text
     assert submitted(config) != answered
     assert (config.out / "recall" / "manifest.json").stat().st_mtime_ns == trained
@@ -186,25 +206,37 @@ def test_the_leak_moves_the_score_only_where_the_flag_is_on(config: KddCupConfig
 
 def test_pools_beside_a_pool_move_no_honest_score(config: KddCupConfig, told: str) -> None:
     matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "valid")
-    pools, device = kddcup.pools_of(products), torch.device("cpu")
+    heads, pools = embed_products(matchers, products, torch.device("cpu")), kddcup.pools_of(products)
     few = replace(pools, query_ids=pools.query_ids[:4], queries=pools.queries[:4], row_QK=pools.row_QK[:4],
                   ids_QK=pools.ids_QK[:4])  # fmt: skip
-    all_of, some = (score_pools(matchers, products, part, config.queries.width, device) for part in (pools, few))
+    all_of, some = (score_pools(matchers, heads, part, config.queries.width) for part in (pools, few))
     for name in (WORD, SENTENCE):
         np.testing.assert_array_equal(all_of[name][:4], some[name])
+    others = np.array([[3, 4], [5, 0]])
+    tables = [candidate_features(matchers, heads, products, p, s, others) for p, s in ((pools, all_of), (few, some))]
+    pd.testing.assert_frame_equal(tables[0].iloc[: len(tables[1])], tables[1])
     assert (single_pool(pools)[:4] != single_pool(few)).any()  # what the flag looks at does change
 
 
-def test_pool_scores_are_those_of_the_full_matrix(config: KddCupConfig, told: str) -> None:
-    from pretrain.kddcup import encode_queries
-    from pretrain.pictures import embed
-    from pretrain.regions import RegionPictures
+def test_a_reranker_finds_the_leak_only_where_it_is_told_the_counts(config: KddCupConfig, told: str) -> None:
+    matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "valid")
+    heads, pools = embed_products(matchers, products, torch.device("cpu")), kddcup.pools_of(products)
+    truth = Truth.of(pools, read_answers(config.answers), "answers")
+    noise = np.random.default_rng(0).normal(size=(2, *pools.row_QK.shape))
+    blind = {name: np.where(pools.real(), noise[i], -np.inf) for i, name in enumerate((WORD, SENTENCE))}
+    features = candidate_features(matchers, heads, products, pools, blind, np.array([[3, 4], [5, 0]]))
+    counted = features.assign(**{COUNTS: single_pool(pools)[pools.real()]})
+    honest, exploiting = (fit_pool_reranker(table, pools, truth, RerankConfig()) for table in (features, counted))
+    chance = truth.chance(pools.real())
+    assert abs(truth.ndcg(honest.out_of_fold_QK).mean() - chance) < 0.12
+    assert truth.ndcg(exploiting.out_of_fold_QK).mean() > chance + 0.2
+    assert honest.in_sample > chance + 0.3  # which is why it is never told alone
 
+
+def test_pool_scores_are_those_of_the_full_matrix(config: KddCupConfig, told: str) -> None:
     matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "test")
-    pools, device = kddcup.pools_of(products), torch.device("cpu")
-    scores = score_pools(matchers, products, pools, config.queries.width, device)
-    rows = np.arange(len(products.table))
-    heads = torch.from_numpy(embed(matchers.encoder, RegionPictures(products, rows), rows, device))
+    heads, pools = embed_products(matchers, products, torch.device("cpu")), kddcup.pools_of(products)
+    scores = score_pools(matchers, heads, pools, config.queries.width)
     full = score_all(matchers.text, encode_queries(pools.queries, matchers.vocabulary, config.queries.width), heads)
     for name, table_QN in zip((WORD, SENTENCE), full, strict=True):
         picked = np.take_along_axis(table_QN, np.maximum(pools.row_QK, 0), axis=1)
