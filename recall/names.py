@@ -1,7 +1,10 @@
 """What a style is called, and which pictures stand for it.
 
-Shapes: K styles, V words.
+Shapes: K styles, N posts, V words.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,43 +15,156 @@ from data.posts import Posts
 
 KEYWORDS = 12
 NAME_WORDS = 3
+FEW_POSTS, FEW_AUTHORS = 3, 2  # what fewer posts or authors of a style say does not name it
 
 
-def name_styles(fitted: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
-    """Keywords by class-based TF-IDF: words that a style uses and the others do not (Grootendorst, 2022).
+@dataclass(frozen=True)
+class Words:
+    """Who says what: read once, then asked for any grouping of the posts."""
 
-    A word counts once a post, so that a long text does not outweigh ten short ones.
+    presence_NV: sparse.csr_array
+    """1 where a post says a word: once a post, so that a long text does not outweigh ten short ones."""
+    words: tuple[str, ...]
+    """The vocabulary, sorted."""
+    row_of: pd.Series
+    """post_id → row."""
+    author_N: np.ndarray
+    """Number of each post's author; a post without one has its own."""
+
+    @classmethod
+    def of(cls, posts: pd.DataFrame) -> "Words":
+        """Read posts: `post_id, words` (space separated) and, if known, `author_id`."""
+        texts = posts["words"].fillna("").astype(str)
+        row_of = pd.Series(np.arange(len(posts)), index=posts["post_id"].to_numpy())
+        author_N = _authors(posts)
+        if not texts.str.strip().any():
+            return cls(sparse.csr_array((len(posts), 0)), (), row_of, author_N)
+        vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True)
+        presence_NV = sparse.csr_array(vectorizer.fit_transform(texts), dtype=np.float64)
+        return cls(presence_NV, tuple(map(str, vectorizer.get_feature_names_out())), row_of, author_N)
+
+    def counts(self, groups: pd.DataFrame, order: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Posts and authors of a group that say a word, K×V each, and posts of a group, K.
+
+        Args:
+            groups: `post_id, style`.
+            order: the styles, K.
+        """
+        pairs = groups[["post_id", "style"]].drop_duplicates()
+        row_M = self.row_of[pairs["post_id"]].to_numpy()
+        group_M = pd.Categorical(pairs["style"], categories=list(order)).codes
+        said_MV = self.presence_NV[row_M]
+        count_KV = _sum_rows(said_MV, group_M, len(order)).toarray()
+        # Each author of a group once a word.
+        both_A, place_M = np.unique(np.stack([group_M, self.author_N[row_M]]), axis=1, return_inverse=True)
+        by_author = _sum_rows(said_MV, place_M.ravel(), both_A.shape[1])
+        by_author.data[:] = 1.0
+        author_KV = _sum_rows(by_author, both_A[0], len(order)).toarray()
+        return count_KV, author_KV, np.bincount(group_M, minlength=len(order)).astype(np.float64)
+
+
+def _authors(posts: pd.DataFrame) -> np.ndarray:
+    own = "\x1f" + posts["post_id"].astype(str)
+    if "author_id" not in posts:
+        return pd.factorize(own)[0]
+    author = posts["author_id"].fillna("").astype(str).str.strip()
+    return pd.factorize(author.where(author != "", own))[0]
+
+
+def _sum_rows(said_MV: sparse.csr_array, group_M: np.ndarray, groups: int) -> sparse.csr_array:
+    rows = len(group_M)
+    return sparse.csr_array(sparse.csr_array((np.ones(rows), (group_M, np.arange(rows))), (groups, rows)) @ said_MV)
+
+
+def keywords_of(words: Words, groups: pd.DataFrame, order: Sequence[str]) -> list[list[str]]:
+    """Keywords by class-based TF-IDF: words that a style uses and the others do not (after Grootendorst, 2022).
+
+    A word's share in the style, times the log of how many times the average style's share it is, times one minus the
+    evenness of its spread over the styles: what a platform says everywhere (穿搭, ootd, 分享) is damped by what it
+    does, not by a list. What fewer than three posts or two authors say does not count.
+
+    Args:
+        words: of the posts.
+        groups: `post_id, style`.
+        order: the styles to tell apart, K.
+
+    Returns:
+        For each style at most 12 words, best first.
+    """
+    if not words.words:
+        return [[] for _ in order]
+    count_KV, author_KV, size_K = words.counts(groups, order)
+    share_KV = count_KV / np.maximum(size_K, 1.0)[:, None]
+    overall_V = share_KV.mean(axis=0)
+    ratio_KV = np.divide(share_KV, overall_V, out=np.ones_like(share_KV), where=overall_V > 0)
+    score_KV = share_KV * np.log(np.maximum(ratio_KV, 1.0)) * (1.0 - evenness(share_KV))
+    # Where a style has but one author, his words are all there is.
+    few_K = np.minimum(FEW_AUTHORS, author_KV.max(axis=1))
+    score_KV[(count_KV < FEW_POSTS) | (author_KV < few_K[:, None])] = 0.0
+    score_KV *= [0.5 if len(word) == 1 else 1.0 for word in words.words]  # one character rarely tells what is meant
+    found = []
+    for score_V in score_KV:
+        best = sorted(np.flatnonzero(score_V), key=lambda v: (-score_V[v], words.words[v]))[:KEYWORDS]
+        found.append([words.words[v] for v in best])
+    return found
+
+
+def evenness(share_KV: np.ndarray) -> np.ndarray:
+    """How evenly a word is spread over the styles: entropy over its largest value, 0 (one style) to 1 (all alike), V.
+
+    Two styles are too few to tell a platform's word from a style's: nothing is damped then.
+    """
+    if len(share_KV) < 3:
+        return np.zeros(share_KV.shape[1])
+    part_KV = share_KV / np.maximum(share_KV.sum(axis=0), 1e-300)
+    entropy_V = -(part_KV * np.log(np.where(part_KV > 0, part_KV, 1.0))).sum(axis=0)
+    return np.clip(entropy_V / np.log(len(share_KV)), 0.0, 1.0)
+
+
+def distinct_names(keywords: Sequence[Sequence[str]], order: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    """Names of three keywords (`旗袍 · 国风 · 复古`), no two alike.
+
+    A word that holds another one of the name, or lies in it, adds nothing and is passed over. Where two styles would
+    have the same three words, the later takes its next keyword for the last one; a style without words left is told
+    by its id.
+
+    Args:
+        keywords: of each style, best first.
+        order: style ids, K.
+        taken: names that are given already.
+    """
+    used = {frozenset(name.split(" · ")) for name in taken}
+    names = []
+    for words, style in zip(keywords, order, strict=True):
+        telling: list[str] = []
+        for word in words:
+            if not any(word in other or other in word for other in telling):
+                telling.append(word)
+        choices = [telling[:NAME_WORDS]]
+        choices += [[*telling[: NAME_WORDS - 1], word] for word in telling[NAME_WORDS:]]
+        choice = next((c for c in choices if c and frozenset(c) not in used), [*telling[:NAME_WORDS], style])
+        used.add(frozenset(choice))
+        names.append(" · ".join(choice))
+    return names
+
+
+def name_styles(fitted: pd.DataFrame, words: Words) -> pd.DataFrame:
+    """What each style is called.
 
     Args:
         fitted: assignments before the cut-off: `id, post_id, style`.
-        posts: `post_id, words`.
+        words: of the posts.
 
     Returns:
-        One row a style: style, name (`旗袍 · 国风 · 复古`), keywords (space separated), size (items).
+        One row a style: style, name, keywords (space separated), size (items).
     """
     sizes = fitted.groupby("style").size()
-    pairs = fitted[["post_id", "style"]].drop_duplicates().join(posts.set_index("post_id")["words"], on="post_id")
-    vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True)
-    if not pairs["words"].str.strip().any():
-        return pd.DataFrame({"style": sizes.index, "name": sizes.index, "keywords": "", "size": sizes.to_numpy()})
-    presence_NV = vectorizer.fit_transform(pairs["words"])
-    row_N = pd.Categorical(pairs["style"], categories=sizes.index).codes
-    group_KN = sparse.csr_array((np.ones(len(pairs)), (row_N, np.arange(len(pairs)))), shape=(len(sizes), len(pairs)))
-    count_KV = (group_KN @ presence_NV).toarray()
-    share_KV = count_KV / np.maximum(group_KN.sum(axis=1).reshape(-1, 1), 1)
-    overall_V = share_KV.mean(axis=0)
-    # A share in the style times how many times the average style's it is; three posts are too few to name by.
-    score_KV = np.where(count_KV >= 3, share_KV * np.log(np.maximum(share_KV / overall_V, 1.0)), 0.0)
-    words = vectorizer.get_feature_names_out()
-    score_KV *= [0.5 if len(word) == 1 else 1.0 for word in words]  # one character rarely tells what is meant
-    keywords = []
-    for score_V in score_KV:
-        best = sorted(np.flatnonzero(score_V), key=lambda v: (-score_V[v], words[v]))[:KEYWORDS]
-        keywords.append([str(words[v]) for v in best])
-    names = [" · ".join(k[:NAME_WORDS]) or style for k, style in zip(keywords, sizes.index, strict=True)]
+    order = [str(style) for style in sizes.index]
+    found = keywords_of(words, fitted, order)
     return pd.DataFrame(
-        {"style": sizes.index, "name": names, "keywords": [" ".join(k) for k in keywords], "size": sizes.to_numpy()}
-    )
+        {"style": order, "name": distinct_names(found, order), "keywords": [" ".join(k) for k in found],
+         "size": sizes.to_numpy()}
+    )  # fmt: skip
 
 
 def medoids(fitted: pd.DataFrame, posts: Posts, count: int = 5) -> dict[str, list[str]]:

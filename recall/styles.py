@@ -17,17 +17,18 @@ import pandas as pd
 from data.posts import Posts
 from data.splits import parse_cut_off
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
-from recall.counts import count_styles
+from recall.counts import CountSettings, count_styles, share_table
 from recall.items import Items, Source, SourceConfig, load_items
-from recall.names import medoids, name_styles
+from recall.names import Words, medoids, name_styles
 from stylecast.errors import UserError
+from stylecast.files import write_csv
 from stylecast.runs import Run, open_run
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StylesSettings:
+class StylesSettings(CountSettings):
     """How styles are found."""
 
     source: Source = "pictures"
@@ -72,7 +73,7 @@ def _assign(items: Items, clusters: Clusters) -> pd.DataFrame:
 def _describe(assignments: pd.DataFrame, first_N: np.ndarray, posts: Posts, pictures: bool) -> pd.DataFrame:
     """One row a style: what it is called and which pictures stand for it, both by the fit alone; when it was seen."""
     fitted = assignments[first_N & ~assignments["emerging"].to_numpy()]
-    styles = name_styles(fitted, posts.table)
+    styles = name_styles(fitted, Words.of(posts.table))
     styles["medoids"] = styles["style"].map(medoids(fitted, posts)) if pictures else None
     seen = assignments[~assignments["emerging"]].groupby("style")["time"]
     return styles.assign(first_seen=styles["style"].map(seen.min()), last_seen=styles["style"].map(seen.max()))
@@ -96,11 +97,12 @@ def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
 
     assignments = _assign(items, clusters)
     styles = _describe(assignments, first_N, posts, pictures=config.source != "text")
-    panel = count_styles(assignments, posts.table)
+    panel = count_styles(assignments, posts.table, config)
 
     assignments.to_parquet(run.folder / "assignments.parquet", index=False)
     styles.to_parquet(run.folder / "styles.parquet", index=False)
     panel.to_frame().to_parquet(run.folder / "panel.parquet", index=False)
+    write_csv(share_table(panel, config.period), run.folder / "shares.csv")
     _tell(run, clusters, styles, assignments["emerging"].to_numpy(), first_N)
 
 
@@ -108,11 +110,13 @@ def main(config: StylesConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: `styles.parquet`, `assignments.parquet`, `panel.parquet`, `clusters.safetensors`.
+        The run folder: `styles.parquet`, `assignments.parquet`, `panel.parquet`, `shares.csv`,
+        `clusters.safetensors`.
 
     Raises:
         UserError: posts without time, a missing input, or too few posts before the cut-off.
     """
+    config.check()
     inputs = {"posts": config.posts}
     inputs |= {n: p for n, p in (("recall", config.recall), ("captions", config.captions)) if p is not None}
     with open_run(config.out, "styles", config, inputs, force=config.force, seed=config.cluster.seed) as run:

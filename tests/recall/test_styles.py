@@ -10,7 +10,7 @@ from data.posts import Posts
 from data.prepare import PrepareConfig
 from data.prepare import main as prepare
 from recall.cluster import ClusterConfig
-from recall.names import medoids, name_styles
+from recall.names import medoids
 from recall.styles import StylesConfig, main
 from recall.text_vectors import TextVectors
 from stylecast.errors import UserError
@@ -101,14 +101,6 @@ def test_word_vectors_put_words_of_a_topic_together() -> None:
     assert not vectors_ND[3].any()
     shuffled = TextVectors.fit(texts[::-1], 6, min_count=2, seed=0)
     np.testing.assert_allclose(model.word_VD, shuffled.word_VD, atol=1e-5)
-
-
-def test_names_prefer_what_others_do_not_say() -> None:
-    posts = pd.DataFrame({"post_id": list("abcdef"), "words": ["穿搭 红裙"] * 3 + ["穿搭 西装"] * 3})
-    fitted = pd.DataFrame({"id": list("abcdef"), "post_id": list("abcdef"), "style": ["s0"] * 3 + ["s1"] * 3})
-    named = name_styles(fitted, posts)
-    assert named["name"].tolist() == ["红裙", "西装"]
-    assert named["size"].tolist() == [3, 3]
 
 
 def test_medoids_are_near_and_of_different_families() -> None:
