@@ -4,10 +4,10 @@ PYTHON ?= python3
 OUT ?= runs/demo
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format table clean
+.PHONY: help demo test test-ladder check format table clean
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,11 @@ demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (6
 test: $(VENV)/.installed-dev ## the tests (under 10 minutes on 2 cores)
 	$(BIN)/pytest
 
+test-ladder: ## the tests of the extra `ladder`, in an environment of its own: statsforecast holds pandas below 3
+	$(PYTHON) -m venv $(VENV)-ladder
+	$(VENV)-ladder/bin/pip install --quiet --disable-pip-version-check --editable '.[cpu,dev,ladder]'
+	$(VENV)-ladder/bin/pytest -m ladder tests/rank
+
 check: $(VENV)/.installed-dev ## lint, formatting, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +46,4 @@ table: $(VENV)/.installed ## the README's table of results on the sample world
 	$(BIN)/python benchmarks/sample.py --world $(OUT)/world --run $(OUT)/run
 
 clean: ## remove the environment and the caches, never runs/
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-ladder .mypy_cache .ruff_cache .pytest_cache

@@ -9,6 +9,7 @@ import logging
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import tyro
@@ -48,6 +49,9 @@ class PanelSettings:
     """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
     members: tuple[str, ...] = MEMBERS
     """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm (on numbers alone; the slowest)."""
+    ladder: Literal["simple", "full"] = "simple"
+    """Rules that the forecasters are held against; full: Theta, ETS, CES and ARIMA as statsforecast chooses them for
+    each style, and their mean, too. Slow; needs the extra `ladder`."""
     interval: float = 0.8
     """Part of the truths that an interval shall hold."""
     boost: BoostConfig = field(default_factory=BoostConfig)
@@ -125,7 +129,7 @@ def _run(settings: PanelSettings, path: Path, test_origins: int | None) -> Outco
     panel, target, split = _prepare(settings, path, test_origins)
     with open_world() as world, tempfile.TemporaryDirectory() as folder:
         members = build_members(settings.members, settings.boost, settings.fusion, Path(folder), world)
-        return judge(run_backtest(panel, target, split, members), settings.interval)
+        return judge(run_backtest(panel, target, split, members, settings.ladder == "full"), settings.interval)
 
 
 def forecast_main(config: ForecastConfig) -> str:

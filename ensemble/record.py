@@ -8,6 +8,7 @@ import pandas as pd
 
 from ensemble.figures import MINUS, MISSING
 from rank.ladder import RUNGS
+from rank.ladder_full import FULL_RUNGS
 
 ENSEMBLE = "ensemble"
 KINDS = {"ensemble": "this forecast", "member": "part of it", "rung": "simple rule"}
@@ -66,7 +67,7 @@ NO_RECORD = (
 
 def kind_of(model: str) -> str:
     """What a model of the metrics is: `ensemble`, `member` or `rung`."""
-    return ENSEMBLE if model == ENSEMBLE else "rung" if model in RUNGS else "member"
+    return ENSEMBLE if model == ENSEMBLE else "rung" if model in (*RUNGS, *FULL_RUNGS) else "member"
 
 
 def build_record(metrics: pd.DataFrame | None) -> Record:

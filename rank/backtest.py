@@ -66,16 +66,26 @@ class Backtest:
         return chosen_O[:, None] & self.seen_OS & np.isfinite(self.truth_OS)
 
 
-def run_backtest(panel: Panel, target: Target, split: Split, members: Sequence[Member]) -> Backtest:
+def run_backtest(
+    panel: Panel, target: Target, split: Split, members: Sequence[Member], full_ladder: bool = False
+) -> Backtest:
     """Asks every rung and member; what is said for an origin depends on nothing after it.
 
     Where the styles divide the feed among them, the shares that a model tells for an origin are made to sum to one.
 
+    Args:
+        panel: the counts.
+        target: what is asked for.
+        split: the origins.
+        members: the forecasters.
+        full_ladder: whether the slow upper rungs stand in the ladder too.
+
     Raises:
         ValueError: two members have one name.
+        UserError: the upper rungs are asked for and statsforecast is not installed.
     """
     origins = split.all
-    ladder = ladder_shares(panel, target, origins)
+    ladder = ladder_shares(panel, target, origins, full_ladder)
     rungs = tuple(dict.fromkeys(ladder["model"]))
     models = (*rungs, *(member.name for member in members))
     if len(set(models)) < len(models):

@@ -15,6 +15,7 @@ import pandas as pd
 from data.panel import Panel
 from data.sums import Sums
 from data.windows import Target
+from rank.ladder_full import full_frame
 from rank.look import Look
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,11 @@ def last(look: Look) -> np.ndarray:
 def mean_3(look: Look) -> np.ndarray:
     """Mean share of the last three blocks."""
     return look.blocks_SB[:, -3:].mean(axis=1)
+
+
+def mean_12(look: Look) -> np.ndarray:
+    """Mean share of the last twelve blocks."""
+    return look.blocks_SB[:, -12:].mean(axis=1)
 
 
 def ses(look: Look) -> np.ndarray:
@@ -85,6 +91,7 @@ def seasonal_blend(look: Look) -> np.ndarray:
 RUNGS: dict[str, Callable[[Look], np.ndarray]] = {
     "last": last,
     "mean-3": mean_3,
+    "mean-12": mean_12,
     "ses": ses,
     "theta": theta,
     "seasonal-naive": seasonal_naive,
@@ -94,10 +101,19 @@ RUNGS: dict[str, Callable[[Look], np.ndarray]] = {
 SEASONAL = ("seasonal-naive", "seasonal-growth", "seasonal-blend")
 
 
-def ladder_shares(panel: Panel, target: Target, origins: pd.DatetimeIndex) -> pd.DataFrame:
+def ladder_shares(panel: Panel, target: Target, origins: pd.DatetimeIndex, full: bool = False) -> pd.DataFrame:
     """What each rung says at each origin: `origin, style, model, share`, for styles seen by then.
 
     The seasonal rungs are left out (told) when not even the last origin has a last year to look at.
+
+    Args:
+        panel: the counts.
+        target: what is asked for.
+        origins: the days that are forecast from.
+        full: whether the upper rungs are climbed as well (`rank.ladder_full`).
+
+    Raises:
+        UserError: the upper rungs are asked for and statsforecast is not installed.
     """
     sums = Sums.of(panel)
     names = list(RUNGS)
@@ -106,14 +122,16 @@ def ladder_shares(panel: Panel, target: Target, origins: pd.DatetimeIndex) -> pd
         names = [name for name in names if name not in SEASONAL]
     styles = np.array(panel.styles, dtype=object)
     parts = []
-    for origin in origins:
-        look = Look(sums, target, origin, target.period(origin))
+    looks = [Look(sums, target, origin, target.period(origin)) for origin in origins]
+    for origin, look in zip(origins, looks, strict=True):
         if look.has_year is False and SEASONAL[0] in names:
             log.info("%s has no last year to look at: the seasonal rungs say what `last` says", origin.date())
         seen_S = look.seen_S
         for name in names:
             share_S = RUNGS[name](look)[seen_S]
             parts.append(pd.DataFrame({"origin": origin, "style": styles[seen_S], "model": name, "share": share_S}))
+    if full:
+        parts.append(full_frame(looks, styles))
     return pd.concat(parts, ignore_index=True)
 
 

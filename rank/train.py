@@ -9,6 +9,7 @@ import logging
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,9 @@ class RankSettings:
     """Origins that weights and intervals are fitted on; by default a third of the rest, at most 12."""
     members: tuple[str, ...] = MEMBERS
     """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm."""
+    ladder: Literal["simple", "full"] = "simple"
+    """Rules that the forecasters are held against; full: Theta, ETS, CES and ARIMA as statsforecast chooses them for
+    each style, and their mean, too. Slow; needs the extra `ladder`."""
     boost: BoostConfig = field(default_factory=BoostConfig)
     """LightGBM."""
     fusion: FusionConfig = field(default_factory=quarter)
@@ -151,7 +155,7 @@ def main(config: RankConfig) -> Path:
         bags = read_bags(config, panel) if "fusion-lstm" in config.members else None
         folder = run.folder / "fusion-lstm"
         members = build_members(config.members, config.boost, config.fusion, folder, world, bags)
-        backtest = run_backtest(panel, target, split, members)
+        backtest = run_backtest(panel, target, split, members, config.ladder == "full")
         if world.is_main:
             save_backtest(backtest, run.folder)
             run.metrics |= {"test_origins": len(split.test), "latest": str(split.latest.date())}

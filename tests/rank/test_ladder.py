@@ -76,7 +76,7 @@ def test_rows_are_of_styles_seen_and_seasonal_rungs_need_a_year() -> None:
     panel = panel_of([[0.5] * 8, [0.0] * 7 + [0.2]])
     origins = pd.DatetimeIndex(["2022-06-30", "2022-08-31"])
     frame = ladder_shares(panel, TARGET, origins)
-    assert set(frame["model"]) == {"last", "mean-3", "ses", "theta"}
+    assert set(frame["model"]) == {"last", "mean-3", "mean-12", "ses", "theta"}
     assert frame.groupby("origin")["style"].nunique().tolist() == [1, 2]
     assert set(ladder_shares(panel_of([[0.5] * 20]), TARGET, pd.DatetimeIndex(["2023-08-31"]))["model"]) == set(RUNGS)
 
