@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,6 +49,19 @@ class Task(nn.Module):
     def learning_rates(self) -> dict[str, float]:
         """Parameters by name that learn at another rate than the loop's, as a share of it; here none."""
         return {}
+
+    @property
+    def mines(self) -> bool:
+        """Whether what batches are made of depends on the model: none is then made before its epoch begins."""
+        return False
+
+    def mine(self, epoch: int, begun: bool) -> None:
+        """Called on all ranks before the first batch of an epoch, where the task mines.
+
+        Args:
+            epoch: from 0.
+            begun: the epoch goes on after a checkpoint: what was mined must come from the task's buffers.
+        """
 
 
 class Batches(Protocol):
@@ -181,7 +195,7 @@ class _Trainer:
         saved = time.monotonic()
         steps = range(self.state.step, 0 if self.state.stopped else self.total)
         # Closed even on an error: threads that go on making batches would keep the process alive.
-        with closing(made_ahead(self._load, steps, self.config.workers)) as loader:
+        with closing(self._batches(steps)) as loader:
             for step, parts in zip(progress(steps, "training", unit="step"), loader, strict=True):
                 losses = self._step(step, parts)
                 self.state.step = step + 1
@@ -200,6 +214,20 @@ class _Trainer:
         if self.writer:
             self.writer.close()
         return dict(self.state.best_metrics or {})
+
+    def _batches(self, steps: range) -> Generator[list[dict[str, Tensor]], None, None]:
+        """The micro-batches of each step, made ahead: across epochs too, but for a task that mines before each."""
+        if not self.task.mines:
+            yield from made_ahead(self._load, steps, self.config.workers)
+            return
+        while steps:
+            epoch, position = divmod(steps.start, self.steps_per_epoch)
+            self.task.eval()
+            with torch.inference_mode():
+                self.task.mine(epoch, position > 0)
+            here = steps[: self.steps_per_epoch - position]
+            yield from made_ahead(self._load, here, self.config.workers)
+            steps = steps[len(here) :]
 
     def _load(self, step: int) -> list[dict[str, Tensor]]:
         """The micro-batches of this rank for a step, on the CPU."""

@@ -163,6 +163,51 @@ def test_workers_change_nothing_but_time(tmp_path: Path) -> None:
     assert weights[0] == weights[1]
 
 
+class Miner(Line):
+    """A line whose batches depend on where it stood when their epoch began."""
+
+    mines = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("found", torch.zeros(1))
+        self.told: list[tuple[int, bool]] = []
+
+    def mine(self, epoch: int, begun: bool) -> None:
+        self.told.append((epoch, begun))
+        if not begun:
+            self.found.copy_(self.weight[0])
+
+
+class Mined(Numbers):
+    """Numbers that a miner moves; from the given call on there are none."""
+
+    def __init__(self, task: Miner, breaks_at: int = -1) -> None:
+        super().__init__(32)
+        self.task, self.breaks_at = task, breaks_at
+
+    def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+        self.seen.append(index)
+        if len(self.seen) == self.breaks_at:
+            raise OSError("the disk is gone")
+        return {"x": self.x[index] * (1 + self.task.found)}
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_task_mines_before_each_epoch_and_goes_on_with_what_it_found(workers: int, tmp_path: Path) -> None:
+    config = replace(PLAIN, epochs=4, lr=0.01, workers=workers, checkpoint_seconds=0.0)
+    whole, broken, again = Miner(), Miner(), Miner()
+    with open_world() as world:
+        train(whole, Mined(whole), config, world, tmp_path / "a", monitor="error", mode="min")
+        with pytest.raises(OSError, match="disk"):
+            train(broken, Mined(broken, 7), config, world, tmp_path / "b", monitor="error", mode="min")
+        train(again, Mined(again), config, world, tmp_path / "b", monitor="error", mode="min")
+    assert whole.told == [(0, False), (1, False), (2, False), (3, False)]
+    assert broken.told == [(0, False), (1, False)]
+    assert again.told == [(1, True), (2, False), (3, False)]
+    assert again.weight.item() == whole.weight.item() != 0
+
+
 def test_a_loss_that_is_no_number_stops_with_the_step(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not finite at step \d+"):
         fit(Line(poison_at=0.5), PLAIN, tmp_path)
