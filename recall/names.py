@@ -148,22 +148,23 @@ def distinct_names(keywords: Sequence[Sequence[str]], order: Sequence[str], take
     return names
 
 
-def name_styles(fitted: pd.DataFrame, words: Words) -> pd.DataFrame:
+def name_styles(fitted: pd.DataFrame, words: Words, order: Sequence[str] | None = None) -> pd.DataFrame:
     """What each style is called.
 
     Args:
         fitted: assignments before the cut-off: `id, post_id, style`.
         words: of the posts.
+        order: the styles; None = those that are there, sorted. One without items is called by its id.
 
     Returns:
         One row a style: style, name, keywords (space separated), size (items).
     """
     sizes = fitted.groupby("style").size()
-    order = [str(style) for style in sizes.index]
+    order = [str(style) for style in sizes.index] if order is None else order
     found = keywords_of(words, fitted, order)
     return pd.DataFrame(
-        {"style": order, "name": distinct_names(found, order), "keywords": [" ".join(k) for k in found],
-         "size": sizes.to_numpy()}
+        {"style": list(order), "name": distinct_names(found, order), "keywords": [" ".join(k) for k in found],
+         "size": sizes.reindex(order, fill_value=0).to_numpy()}
     )  # fmt: skip
 
 

@@ -17,12 +17,13 @@ import pandas as pd
 from data.posts import Posts
 from data.splits import parse_cut_off
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
-from recall.counts import CountSettings, count_styles, share_table
-from recall.items import Items, Source, SourceConfig, load_items
-from recall.names import Words, medoids, name_styles
+from recall.counts import CountSettings
+from recall.items import Source, SourceConfig, load_items
+from recall.lineage import LINEAGE, Previous, earliest_seen, name_clusters
+from recall.style_tables import describe, write_tables
 from stylecast.errors import UserError
 from stylecast.files import write_csv
-from stylecast.runs import Run, open_run
+from stylecast.runs import Run, hash_file, load_manifest, open_run
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class StylesConfig(StylesSettings):
     captions: Path | None = None
     """Run folder of `caption`: what it wrote stands in for the text of posts that have none. It is marked as
     generated, and neither word vectors nor names are learnt from it."""
+    previous: Path | None = None
+    """Run folder of `styles` that this one goes on from: styles that go on keep their ids; see `lineage.csv`."""
     out: Path = Path("runs/styles")
     """Folder of the result."""
     cut_off: str = ""
@@ -60,23 +63,14 @@ class StylesConfig(StylesSettings):
     """Run even if the result is up to date."""
 
 
-def _assign(items: Items, clusters: Clusters) -> pd.DataFrame:
-    """Every item with its style, its distance from the centroid, and whether it is too far to belong."""
-    labels, distances = clusters.predict(items.vectors_ND)
-    digits = max(2, len(str(len(clusters.centroids_KP) - 1)))
-    style = pd.Series([f"s{label:0{digits}d}" for label in labels], dtype=object)
-    return items.table[["id", "post_id", "time", "generated"]].assign(
-        style=style, distance=distances.astype(np.float32), emerging=distances > clusters.far
-    )
-
-
-def _describe(assignments: pd.DataFrame, first_N: np.ndarray, posts: Posts, pictures: bool) -> pd.DataFrame:
-    """One row a style: what it is called and which pictures stand for it, both by the fit alone; when it was seen."""
-    fitted = assignments[first_N & ~assignments["emerging"].to_numpy()]
-    styles = name_styles(fitted, Words.of(posts.table))
-    styles["medoids"] = styles["style"].map(medoids(fitted, posts)) if pictures else None
-    seen = assignments[~assignments["emerging"]].groupby("style")["time"]
-    return styles.assign(first_seen=styles["style"].map(seen.min()), last_seen=styles["style"].map(seen.max()))
+def _space(config: StylesConfig, folder: Path) -> str:
+    """What the vectors were made by: the hashes of the encoder's weights and of the word vectors."""
+    parts = []
+    if config.source != "text" and config.recall is not None:
+        parts.append(load_manifest(config.recall, "recall")["files"]["model.safetensors"]["sha256"])
+    if config.source != "pictures":
+        parts += [hash_file(path) for path in sorted((folder / "text").glob("*.npy"))]
+    return "+".join(parts)
 
 
 def _tell(run: Run, clusters: Clusters, styles: pd.DataFrame, emerging_N: np.ndarray, first_N: np.ndarray) -> None:
@@ -95,14 +89,21 @@ def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
     clusters = fit_clusters(items.table["id"].to_numpy()[first_N], items.vectors_ND[first_N], config.cluster)
     clusters.save(run.folder / "clusters.safetensors")
 
-    assignments = _assign(items, clusters)
-    styles = _describe(assignments, first_N, posts, pictures=config.source != "text")
-    panel = count_styles(assignments, posts.table, config)
-
-    assignments.to_parquet(run.folder / "assignments.parquet", index=False)
-    styles.to_parquet(run.folder / "styles.parquet", index=False)
-    panel.to_frame().to_parquet(run.folder / "panel.parquet", index=False)
-    write_csv(share_table(panel, config.period), run.folder / "shares.csv")
+    labels_N, distance_N = clusters.predict(items.vectors_ND)
+    far_N = distance_N > clusters.far
+    previous = Previous.load(config.previous) if config.previous is not None else None
+    run.metrics["space"] = space = _space(config, run.folder)
+    ids, lineage = name_clusters(
+        previous, items.table["id"].to_numpy(), labels_N, far_N, items.vectors_ND, clusters, space
+    )
+    write_csv(lineage, run.folder / LINEAGE)
+    assignments = items.table[["id", "post_id", "time", "generated"]].assign(
+        style=np.array(ids, dtype=object)[labels_N], distance=distance_N.astype(np.float32), emerging=far_N
+    )
+    styles = describe(assignments, first_N, ids, posts, pictures=config.source != "text")
+    if previous is not None:
+        styles["first_seen"] = earliest_seen(styles, previous)
+    write_tables(run.folder, assignments, styles, posts.table, config)
     _tell(run, clusters, styles, assignments["emerging"].to_numpy(), first_N)
 
 
@@ -111,14 +112,15 @@ def main(config: StylesConfig) -> Path:
 
     Returns:
         The run folder: `styles.parquet`, `assignments.parquet`, `panel.parquet`, `shares.csv`,
-        `clusters.safetensors`.
+        `lineage.csv`, `clusters.safetensors`.
 
     Raises:
         UserError: posts without time, a missing input, or too few posts before the cut-off.
     """
     config.check()
     inputs = {"posts": config.posts}
-    inputs |= {n: p for n, p in (("recall", config.recall), ("captions", config.captions)) if p is not None}
+    others = (("recall", config.recall), ("captions", config.captions), ("previous", config.previous))
+    inputs |= {name: path for name, path in others if path is not None}
     with open_run(config.out, "styles", config, inputs, force=config.force, seed=config.cluster.seed) as run:
         if run is not None:
             posts = Posts.load(config.posts)
