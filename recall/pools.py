@@ -65,23 +65,44 @@ def best_of_posts(scores_N: np.ndarray, place_N: np.ndarray, count: int) -> np.n
     return np.where(np.isfinite(best), best, scores_N.min() if len(scores_N) else 0.0)
 
 
+def read_score_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Scores of pairs, from a file with the columns `query_id,item_id,score`, and the line on which each stands.
+
+    Raises:
+        UserError: a column is missing, there is no row, a pair stands twice, or a score is no finite number; with the
+            line.
+    """
+    table, unread = read_table(path, encoding)
+    missing = [name for name in ("query_id", "item_id", "score") if name not in table]
+    if missing:
+        raise UserError(f"{path}: no column {missing[0]}; it needs query_id,item_id,score, a row a pair")
+    if len(unread) or table.empty:
+        told = f"line {unread['line'].iloc[0]}: {unread['reason'].iloc[0]}" if len(unread) else "no row"
+        raise UserError(f"{path}: {told}; every row counts, so put it right")
+    ids = {name: table[name].str.strip() for name in ("query_id", "item_id")}
+    values = pd.to_numeric(table["score"], errors="coerce").astype(float)
+    if not np.isfinite(values).all():
+        bad = table[~np.isfinite(values)].iloc[0]
+        raise UserError(f"{path}: line {bad['line']}: the score {bad['score']!r} is no finite number; write one")
+    table = table[["line"]].assign(**ids, score=values)
+    twice = table[table.duplicated(["query_id", "item_id"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise UserError(
+            f"{path}: line {row['line']}: item {row['item_id']} of query {row['query_id']} is scored twice; "
+            "leave one out"
+        )
+    return table
+
+
 def read_scores(path: Path, pools: Pools, encoding: str = "utf-8") -> np.ndarray:
     """Further scores of the candidates, from a CSV `query_id,item_id,score`; Q×K, -inf where there is padding.
 
     Raises:
-        UserError: a column or a candidate is missing, stands twice, or a score is no number.
+        UserError: as `read_score_table`; or a candidate has no score.
     """
-    table, unread = read_table(path, encoding)
-    missing = [name for name in ("query_id", "item_id", "score") if name not in table]
-    if missing or len(unread):
-        raise UserError(f"{path}: needs the columns query_id,item_id,score, and every row readable")
-    values = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
-    if not np.isfinite(values).all():
-        bad = table[~np.isfinite(values)].iloc[0]
-        raise UserError(f"{path}: line {bad['line']}: the score {bad['score']!r} is no number")
-    told = pd.Series(values, index=pd.MultiIndex.from_frame(table[["query_id", "item_id"]]))
-    if told.index.has_duplicates:
-        raise UserError(f"{path}: {told.index[told.index.duplicated()][0]} is scored twice; leave one out")
+    table = read_score_table(path, encoding)
+    told = pd.Series(table["score"].to_numpy(), index=pd.MultiIndex.from_frame(table[["query_id", "item_id"]]))
     queries = np.repeat(np.array(pools.query_ids, dtype=object), pools.real().sum(axis=1))
     found = told.reindex(pd.MultiIndex.from_arrays([queries, pools.ids_QK[pools.real()]]))
     if found.isna().any():

@@ -23,7 +23,8 @@ class Command:
 
 COMMANDS = {
     "sample": Command("data.sample", "SampleConfig", "make the sample world: posts, pictures, and the truth"),
-    "prepare": Command("data.prepare", "PrepareConfig", "read and validate posts, clean text, decode pictures"),
+    "prepare": Command("data.prepare", "PrepareConfig", "read and validate posts, clean text, decode pictures",
+                       main="command"),
     "pretrain": Command("pretrain.train", "PretrainConfig", "train a picture encoder on tags and captions",
                         recipes="pretrain.recipes", neural=True),
     "caption": Command("pretrain.caption", "CaptionConfig", "write texts for posts that have pictures and no text"),
@@ -42,6 +43,8 @@ COMMANDS = {
                       recipes="recall.kddcup_recipes", neural=True),
     "kddcup-sample": Command("data.sample_kddcup", "KddCupSampleConfig", "make files like those of KDD Cup 2020"),
     "evaluate": Command("recall.evaluate", "EvaluateConfig", "tell how well a recall run matches; your own pools"),
+    "weigh": Command("ensemble.search", "WeighConfig", "search weights that blend files of scores, by a metric"),
+    "blend": Command("ensemble.blend", "BlendConfig", "apply such weights to files of other queries; a submission"),
     "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
 }  # fmt: skip
 
