@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from data.kddcup import Products
 from data.text import words as cut_words
@@ -23,6 +22,7 @@ from pretrain.examples import spread
 from pretrain.regions import RegionConfig, RegionEncoder, RegionPictures
 from pretrain.task import LossSettings, PictureBatches, build_task, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig, pad
+from stylecast.checkpoint import save_parts
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
@@ -154,7 +154,7 @@ def pretrain_regions(
     else:
         metrics = train(task, training, config.loop, world, run.folder, monitor="caption_perplexity", mode="min")
     if world.is_main:
-        save_file({k: v.cpu().contiguous() for k, v in task.state_dict().items()}, run.folder / WEIGHTS)
+        save_parts(task, run.folder / WEIGHTS)
         task.encoder.save(run.folder)
         vocabulary.save(run.folder)
         run.metrics |= metrics | {"train_pairs": len(pairs.train), "words": len(vocabulary)}

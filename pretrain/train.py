@@ -14,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from data.posts import Posts
 from data.splits import parse_cut_off
@@ -27,6 +26,7 @@ from pretrain.reports import write_reports
 from pretrain.task import LossSettings, PictureBatches, PretrainTask, build_task, check_losses, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig
 from stylecast.__main__ import run_command
+from stylecast.checkpoint import load_parts, save_parts
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run, load_manifest, open_run
@@ -138,7 +138,7 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
     metrics = train(task, lessons.training, config.loop, world, run.folder, monitor=monitor, mode=mode)
 
     if world.is_main:
-        save_file({k: v.cpu().contiguous() for k, v in task.state_dict().items()}, run.folder / WEIGHTS)
+        save_parts(task, run.folder / WEIGHTS)
         encoder.save(run.folder)
         lessons.vocabulary.save(run.folder)
         run.metrics |= metrics | {"train_pictures": len(lessons.training), "words": len(lessons.vocabulary)}
@@ -170,15 +170,15 @@ def load_pretrained(folder: Path) -> Pretrained:
     """
     load_manifest(folder, "pretrain")
     encoder = rebuild_encoder(folder)
-    weights = load_file(folder / WEIGHTS)
-    encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")})
-    decoder = {k.removeprefix("captions."): v for k, v in weights.items() if k.startswith("captions.")}
+    parts = load_parts(folder / WEIGHTS)
+    encoder.load_state_dict(parts["encoder"])
     captions = None
-    if decoder:
+    if "captions" in parts:
+        decoder = parts["captions"]
         table_VD = decoder["table_VD"].numpy()
         captions = CaptionLoss(table_VD, np.ones(len(table_VD), np.float32)).eval()
         captions.load_state_dict(decoder)
-    return Pretrained(encoder.eval(), Vocabulary.load(folder), weights.get("tags.table_VD"), captions)
+    return Pretrained(encoder.eval(), Vocabulary.load(folder), parts.get("tags", {}).get("table_VD"), captions)
 
 
 def main(config: PretrainConfig) -> Path:

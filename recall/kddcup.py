@@ -120,6 +120,7 @@ def _check_settings(config: KddCupConfig) -> None:
         if not path.is_file():
             raise UserError(f"--{part} {path}: no such file; give a KDD Cup 2020 Multimodalities Recall file (.tsv)")
     check_losses(config.pretrain, "--pretrain.")
+    config.recall.negatives.shares()
     chunk, model = config.recall.cache_chunk, config.recall.text.model
     if chunk < 0:
         raise UserError(f"--recall.cache-chunk {chunk}: must be 0 (the whole batch at once) or more")

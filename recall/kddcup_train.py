@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 
 from data.kddcup import Products
+from data.kddcup_files import LABELS
 from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
 from pretrain.regions import RegionEncoder, rebuild_regions
 from pretrain.vocabulary import Vocabulary
 from recall.gallery import Gallery
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
-from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask
+from recall.task import MODELS, LossConfig, PairBatches, QueryConfig, RecallTask
 from recall.text_model import TextConfig, starting_table
+from stylecast.checkpoint import load_parts, save_parts
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
 from stylecast.world import World
@@ -62,17 +63,12 @@ class Matchers:
     """The known words."""
 
 
-def _weights(folder: Path, part: str) -> dict[str, torch.Tensor]:
-    held = load_file(folder / WEIGHTS)
-    return {name.removeprefix(f"{part}."): value for name, value in held.items() if name.startswith(f"{part}.")}
-
-
 def load_matchers(folder: Path) -> Matchers:
     """Read what `train_matchers` wrote; on the CPU."""
-    encoder, weights = rebuild_regions(folder), _weights(folder, "text")
-    text = TextEncoder(weights["table_VD"])
-    encoder.load_state_dict(_weights(folder, "encoder"))
-    text.load_state_dict(weights)
+    encoder, parts = rebuild_regions(folder), load_parts(folder / WEIGHTS)
+    text = TextEncoder(parts["text"]["table_VD"])
+    encoder.load_state_dict(parts["encoder"])
+    text.load_state_dict(parts["text"])
     return Matchers(encoder.eval(), text.eval(), Vocabulary.load(folder))
 
 
@@ -89,12 +85,26 @@ def held_out_gallery(pairs: Pairs, seed: int) -> Gallery:
     return Gallery(rows, rows, relevant_NN, pool_NK)
 
 
+def box_labels(products: Products) -> np.ndarray:
+    """The distinct classes of each product's boxes, from 1, padded with 0; uint8 N×L."""
+    product_M = np.repeat(np.arange(len(products.table)), np.diff(products.offsets_N1))
+    pairs = np.unique(product_M * (LABELS + 1) + products.labels_M + 1)
+    product_X, label_X = np.divmod(pairs, LABELS + 1)
+    first_N = np.searchsorted(product_X, np.arange(len(products.table)))
+    place_X = np.arange(len(pairs)) - first_N[product_X]
+    labels_NL = np.zeros((len(products.table), int(place_X.max()) + 1), np.uint8)
+    labels_NL[product_X, place_X] = label_X
+    return labels_NL
+
+
 def _batches(products: Products, pairs: Pairs, size: int, config: RegionRecallConfig) -> PairBatches:
     product_P = pairs.pictures.product_N
     ids_PK = np.column_stack([product_P, pd.factorize(products.pairs["query"])[0]]).astype(np.int64)
+    labels_PL = box_labels(products)[product_P] if config.negatives.box_label else None
+    negatives = Negatives(pairs.words_PW, pairs.train, size, config.negatives, labels_PL)
     return PairBatches(
         pairs.pictures, pairs.train, np.arange(len(product_P)), pairs.words_PW, np.zeros(pairs.words_PW.shape, bool),
-        ids_PK, product_P, Negatives(pairs.words_PW, pairs.train, size, config.negatives), config.query, config.mined,
+        ids_PK, product_P, negatives, config.query, config.mined,
     )  # fmt: skip
 
 
@@ -112,21 +122,22 @@ def train_matchers(
         run: where to write.
     """
     encoder, vocabulary = rebuild_regions(pretrained), Vocabulary.load(pretrained)
-    encoder.load_state_dict(_weights(pretrained, "encoder"))
+    parts = load_parts(pretrained / WEIGHTS)
+    encoder.load_state_dict(parts["encoder"])
     pairs = number_pairs(products, vocabulary, encoder.config, queries)
-    tags_VD, early = _weights(pretrained, "tags").get("table_VD"), pairs.words_PW[pairs.train]
+    tags_VD, early = parts.get("tags", {}).get("table_VD"), pairs.words_PW[pairs.train]
     torch.manual_seed(config.loop.seed)
     table_VD = starting_table(config.text, vocabulary, tags_VD, early, encoder.dim, config.loop.seed)
     gallery = held_out_gallery(pairs, config.loop.seed)
+    batches = _batches(products, pairs, len(vocabulary), config)
     task = RecallTask(
         encoder, TextEncoder(table_VD, config.text.frozen), config.loss, config.mined, world, pairs.pictures, gallery,
-        pairs.words_PW[gallery.posts_Q], config.cache_chunk,
+        pairs.words_PW[gallery.posts_Q], config.cache_chunk, batches.clusters(world, config.loop.seed),
     )  # fmt: skip
     log.info("training on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
-    batches = _batches(products, pairs, len(vocabulary), config)
     metrics = train(task, batches, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
     if world.is_main:
-        save_file({k: v.cpu().contiguous() for k, v in task.state_dict().items()}, run.folder / WEIGHTS)
+        save_parts(task, run.folder / WEIGHTS, MODELS)
         task.encoder.save(run.folder)
         vocabulary.save(run.folder)
         run.metrics |= metrics | {"train_pairs": len(pairs.train)}

@@ -18,10 +18,13 @@ from recall.chunks import in_chunks
 from recall.gallery import Gallery, matching_metrics, scaled_blend, score_all
 from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss, softmax_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
+from recall.mining import Clusters
 from recall.negatives import Negatives
 from stylecast.errors import UserError
 from stylecast.loop import Task
 from stylecast.world import World, all_gather_with_grad
+
+MODELS = ("encoder", "text")  # what of the task a run keeps: all else serves training
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,12 @@ class PairBatches:
         rows: np.ndarray = self._by_post[first + (draw * count).astype(np.int64)]  # type: ignore[attr-defined]
         return rows
 
+    def clusters(self, world: World, seed: int) -> Clusters | None:
+        """Clusters of the training pictures, where hard negatives are drawn by them."""
+        if not (self.mined and self.negatives.config.cluster):
+            return None
+        return Clusters(self.negatives, self.pictures, self.rows, self.post_N, world, seed)
+
     def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
         """B pairs, and where `mined` their B hard negatives after them."""
         rows = self.rows[index]
@@ -153,6 +162,7 @@ class RecallTask(Task):
         gallery: held-out queries and pictures.
         words_QW: words of the held-out queries.
         cache_chunk: pairs that are encoded and scored at a time, their gradients cached; 0 = all at once.
+        clusters: of the training pictures, renewed before each epoch; None = hard negatives do without.
 
     Raises:
         UserError: `cache_chunk` is negative.
@@ -161,6 +171,7 @@ class RecallTask(Task):
     def __init__(
         self, encoder: Encoder, text: TextEncoder, config: LossConfig, mined: bool, world: World,
         pictures: Pictures, gallery: Gallery, words_QW: np.ndarray, cache_chunk: int = 0,
+        clusters: Clusters | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         if cache_chunk < 0:
@@ -170,7 +181,17 @@ class RecallTask(Task):
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)), requires_grad=config.listwise > 0)
         self.config, self.mined, self.world = config, mined, world
         self.pictures, self.gallery, self.words_QW = pictures, gallery, words_QW
-        self.cache_chunk = cache_chunk
+        self.cache_chunk, self.clusters = cache_chunk, clusters
+
+    @property
+    def mines(self) -> bool:
+        """Whether pictures are clustered before each epoch."""
+        return self.clusters is not None
+
+    def mine(self, epoch: int, begun: bool) -> None:
+        """Cluster the training pictures by what the encoder sees now."""
+        if self.clusters is not None:
+            self.clusters.renew(self.encoder, begun)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted losses `words` and `sentences`, each over queries and over pictures as rows."""

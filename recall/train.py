@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from data.posts import Posts
 from data.splits import parse_cut_off
@@ -33,9 +32,10 @@ from recall.index_kinds import IndexConfig, check_index
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
 from recall.phrases import WordLevels
-from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
+from recall.task import MODELS, LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
 from recall.text_model import TextConfig, starting_table
 from stylecast.__main__ import run_command
+from stylecast.checkpoint import load_parts, save_parts
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run, load_config, load_manifest, open_run
@@ -136,7 +136,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     table_VD = starting_table(config.text, vocabulary, pretrained.table_VD, early_PW, dim, config.loop.seed)
     task = RecallTask(
         pretrained.encoder, TextEncoder(table_VD, config.text.frozen), config.loss, config.mined, world, pictures,
-        quick, words.words_PW[quick.posts_Q], config.cache_chunk,
+        quick, words.words_PW[quick.posts_Q], config.cache_chunk, pairs.clusters(world, config.loop.seed),
     )  # fmt: skip
     log.info("training on %d pairs, validating on %d queries", len(pairs), len(quick.posts_Q))
     train(task, pairs, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
@@ -169,8 +169,7 @@ def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dic
 
 
 def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) -> None:
-    weights = {k: v.cpu().contiguous() for k, v in task.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
+    save_parts(task, folder / WEIGHTS, MODELS)
     task.encoder.save(folder)
     vocabulary.save(folder)
     (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
@@ -212,12 +211,7 @@ def load_recall(folder: Path) -> Recalled:
         UserError: the folder is missing, damaged or of another stage.
     """
     load_manifest(folder, "recall")
-    weights = load_file(folder / WEIGHTS)
-    parts: dict[str, dict[str, torch.Tensor]] = {"encoder": {}, "text": {}}
-    for key, tensor in weights.items():
-        part, _, name = key.partition(".")
-        if part in parts:
-            parts[part][name] = tensor
+    parts = load_parts(folder / WEIGHTS)
     encoder, text = rebuild_encoder(folder), TextEncoder(parts["text"]["table_VD"])
     encoder.load_state_dict(parts["encoder"])
     text.load_state_dict(parts["text"])

@@ -1,12 +1,13 @@
-"""A training's tensors in one safetensors file, written whole or not at all: nothing is ever unpickled."""
+"""A training's tensors in safetensors files: its checkpoint, and what is left in the end; nothing is ever unpickled."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from stylecast.errors import UserError
 
@@ -69,3 +70,18 @@ def load_checkpoint(path: Path, optimiser: torch.optim.Optimizer) -> tuple[dict[
     content["state"] = state
     optimiser.load_state_dict(content)
     return groups["model"], groups["best"], told
+
+
+def save_parts(module: nn.Module, path: Path, parts: Collection[str] | None = None) -> None:
+    """Write the weights of a module, or of those parts (its attributes) alone."""
+    weights = {k: _owned(v) for k, v in module.state_dict().items() if parts is None or k.partition(".")[0] in parts}
+    save_file(weights, path)
+
+
+def load_parts(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The weights of each part of a module that was saved: part → name → tensor, on the CPU."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in load_file(path).items():
+        part, _, name = key.partition(".")
+        parts.setdefault(part, {})[name] = value
+    return parts

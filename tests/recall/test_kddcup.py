@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from data import kddcup
 from data.kddcup import Products
 from data.pools import Pools, read_answers
 from data.sample_kddcup import KddCupSampleConfig
 from data.sample_kddcup import main as sample
-from pretrain.kddcup import cut_queries, encode_queries, held_out_products
+from pretrain.kddcup import WEIGHTS, cut_queries, encode_queries, held_out_products
 from recall.gallery import score_all
 from recall.kddcup import KddCupConfig, main
 from recall.kddcup_recipes import tiny
@@ -36,7 +37,7 @@ from recall.kddcup_score import (
     score_pools,
     single_pool,
 )
-from recall.kddcup_train import load_matchers
+from recall.kddcup_train import box_labels, load_matchers
 from recall.metrics import ndcg
 from recall.rerank import RerankConfig, fit_pool_reranker
 from recall.text_model import TextConfig
@@ -109,6 +110,14 @@ def test_a_blend_finds_the_member_that_knows() -> None:
     assert np.isneginf(blend({"a": knows, "b": other})[~pools.real()]).all()
     three = fit_pool_blend({"a": knows, "b": other, "c": noise}, ("a", "b", "c"), truth)
     assert sum(three.blend.weights.values()) == pytest.approx(1)
+
+
+def test_box_labels_of_each_product() -> None:
+    table = pd.DataFrame({"product_id": ["a", "b", "c"], "boxes": [3, 1, 2]})
+    labels = np.array([28, 0, 28, 5, 32, 4], np.uint8)
+    nothing = np.zeros((6, 1))
+    products = Products(table, pd.DataFrame(), np.array([0, 3, 4, 6]), nothing, nothing, labels)
+    assert box_labels(products).tolist() == [[1, 29], [6, 0], [5, 33]]
 
 
 def test_queries_are_cut_into_lower_case_words() -> None:
@@ -282,10 +291,12 @@ def test_two_processes(config: KddCupConfig, tmp_path: Path) -> None:
     told = [part for name, path in flags.items() for part in (f"--{name}", str(path))]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "-m", "recall.kddcup", "--recipe", "tiny", *told, "--out", str(tmp_path / "run")]
-    short = ["--pretrain.loop.max-steps", "4", "--recall.loop.max-steps", "4", "-q"]
+    short = ["--pretrain.loop.max-steps", "4", "--recall.loop.max-steps", "16", "-q"]  # 16: more than an epoch
+    short += ["--recall.negatives.box-label", "0.3", "--recall.negatives.cluster", "0.3"]
     threads = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, *short], capture_output=True, text=True, env=threads)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("NDCG@5 of") == 1
     assert (tmp_path / "run" / "submission.csv").is_file()
+    assert {name.partition(".")[0] for name in load_file(tmp_path / "run" / "recall" / WEIGHTS)} == {"encoder", "text"}
     assert not list((tmp_path / "run").glob(".*"))

@@ -1,12 +1,19 @@
 import numpy as np
+import pytest
 import torch
 
+from recall.mining import cluster_numbers
 from recall.negatives import Negatives, NegativesConfig
 from recall.task import QueryConfig, sample_queries
+from stylecast.errors import UserError
 
 # Posts 0-4; words 3.. ; post 4 is no candidate.
 WORDS = np.array([[3, 4, 5], [3, 6, 0], [7, 5, 0], [8, 0, 0], [3, 5, 0]])
 CANDIDATES = np.array([3, 1, 0, 2])
+
+
+def only(**shares: float) -> NegativesConfig:
+    return NegativesConfig(**{"shared_word": 0, "last_word": 0, "random": 0} | shares)
 
 
 def draws(config: NegativesConfig, post: int, count: int = 400, seed: int = 0) -> set[int]:
@@ -15,16 +22,16 @@ def draws(config: NegativesConfig, post: int, count: int = 400, seed: int = 0) -
 
 
 def test_shared_word() -> None:
-    only = NegativesConfig(shared_word=1, last_word=0, random=0)
-    assert draws(only, 0) == {0, 1, 2}  # 3 with post 1, 5 with post 2, itself
-    assert draws(only, 3) == {3}
-    assert draws(only, 4) == {0, 1, 2}
+    config = only(shared_word=1)
+    assert draws(config, 0) == {0, 1, 2}  # 3 with post 1, 5 with post 2, itself
+    assert draws(config, 3) == {3}
+    assert draws(config, 4) == {0, 1, 2}
 
 
 def test_last_word() -> None:
-    only = NegativesConfig(shared_word=0, last_word=1, random=0)
-    assert draws(only, 0) == {0, 2}  # word 5
-    assert draws(only, 1) == {1}  # word 6
+    config = only(last_word=1)
+    assert draws(config, 0) == {0, 2}  # word 5
+    assert draws(config, 1) == {1}  # word 6
 
 
 def test_random_draws_reach_every_candidate_and_no_other() -> None:
@@ -58,6 +65,63 @@ def test_a_post_without_words_gets_a_random_negative() -> None:
     words = np.array([[0, 0], [3, 0], [4, 0]])
     sampler = Negatives(words, np.array([1, 2]), 5, NegativesConfig(shared_word=1, last_word=1, random=0))
     assert set(sampler.draw(np.zeros(50, int), torch.Generator().manual_seed(0)).tolist()) <= {1, 2}
+
+
+LABELS = np.array([[1, 2], [2, 0], [3, 0], [0, 0], [1, 3]], np.uint8)
+
+
+def drawn(sampler: Negatives, post: int) -> set[int]:
+    return set(sampler.draw(np.full(400, post), torch.Generator().manual_seed(0)).tolist())
+
+
+def test_the_same_box_label() -> None:
+    sampler = Negatives(WORDS, CANDIDATES, 9, only(box_label=1), LABELS)
+    assert drawn(sampler, 0) == {0, 1}
+    assert drawn(sampler, 4) == {0, 2}
+    assert drawn(sampler, 3) == {0, 1, 2, 3}  # no box label: any post
+
+
+def test_the_same_cluster_once_there_are_some() -> None:
+    sampler = Negatives(WORDS, CANDIDATES, 9, only(cluster=1))
+    assert drawn(sampler, 0) == {0, 1, 2, 3}
+    sampler.regroup(np.array([1, 2, 1, 0, 2]))
+    assert drawn(sampler, 0) == {0, 2}
+    assert drawn(sampler, 4) == {1}
+    assert drawn(sampler, 3) == {0, 1, 2, 3}
+    sampler.regroup(np.array([1, 1, 2, 2, 2]))
+    assert drawn(sampler, 0) == {0, 1}
+
+
+def test_all_five_kinds_by_their_shares() -> None:
+    words = np.array([[3, 4], [3, 9], [5, 4], [6, 9], [7, 9], [8, 9]])  # 0 shares its first word, its last, …
+    sampler = Negatives(
+        words, np.arange(1, 6), 10, NegativesConfig(shared_word=0, last_word=2, box_label=3, cluster=4, random=1),
+        np.array([[1], [2], [2], [1], [2], [2]]),
+    )  # fmt: skip
+    sampler.regroup(np.array([1, 2, 2, 2, 1, 2]))
+    found = np.bincount(sampler.draw(np.zeros(20_000, int), torch.Generator().manual_seed(0)), minlength=6) / 20_000
+    np.testing.assert_allclose(found, [0, 0.02, 0.22, 0.32, 0.42, 0.02], atol=0.02)
+
+
+def test_shares_that_make_no_mixture_are_refused() -> None:
+    with pytest.raises(UserError, match=r"--negatives\.box-label 0\.5: posts have no boxes"):
+        Negatives(WORDS, CANDIDATES, 9, NegativesConfig(box_label=0.5))
+    for config in (only(), only(cluster=-1.0, random=2), only(random=float("nan"))):
+        with pytest.raises(UserError, match="must not be negative, and one must be positive"):
+            Negatives(WORDS, CANDIDATES, 9, config)
+    with pytest.raises(UserError, match="1 or more"):
+        Negatives(WORDS, CANDIDATES, 9, NegativesConfig(clusters=0))
+
+
+def test_clusters_find_the_groups_and_are_the_same_again() -> None:
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 4, 400)
+    vectors = (np.eye(4, 8)[group] + rng.normal(0, 0.05, (400, 8))).astype(np.float32)
+    found = cluster_numbers(vectors, 4, seed=0)
+    assert len(np.unique(found)) == 4
+    assert all(len(np.unique(found[group == g])) == 1 for g in range(4))
+    np.testing.assert_array_equal(found, cluster_numbers(vectors, 4, seed=0))
+    assert cluster_numbers(vectors[:20], 256, seed=0).max() < 20 // 8  # not more than the pictures allow
 
 
 def test_sampled_queries_keep_order_and_are_padded() -> None:
