@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from data.fitted import tell_fitted
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.beam import BeamConfig
@@ -84,6 +85,8 @@ class Lessons:
     """Words of each post, unknown ones too."""
     vocabulary: Vocabulary
     """The words of the training posts."""
+    early_P: np.ndarray
+    """Which posts are for training."""
     early_PW: np.ndarray
     """Distinct word numbers of the training posts, padded."""
     training: PictureBatches
@@ -119,7 +122,7 @@ def read_lessons(config: PretrainConfig) -> Lessons:
     training, held_out = (
         PictureBatches(pictures, rows, division.post_N, tags_PW, tokens_PT) for rows in (train_rows, valid_rows)
     )
-    return Lessons(posts, texts, vocabulary, tags_PW[early_P], training, held_out)
+    return Lessons(posts, texts, vocabulary, early_P, tags_PW[early_P], training, held_out)
 
 
 def new_task(config: PretrainConfig, lessons: Lessons, encoder: Encoder) -> PretrainTask:
@@ -141,6 +144,9 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
         save_parts(task, run.folder / WEIGHTS)
         encoder.save(run.folder)
         lessons.vocabulary.save(run.folder)
+        seen_N = np.concatenate([lessons.training.rows, lessons.held_out.rows])
+        tell_fitted(run, "encoder", lessons.posts.table, lessons.training.post_N[seen_N])
+        tell_fitted(run, "vocabulary", lessons.posts.table, lessons.early_P)
         run.metrics |= metrics | {"train_pictures": len(lessons.training), "words": len(lessons.vocabulary)}
         ids = lessons.posts.pictures["picture_id"].to_numpy(str)
         run.metrics |= write_reports(

@@ -50,13 +50,23 @@ class Items:
             return np.ones(len(self.table), bool)
         return (self.table["time"] < cut_off).to_numpy()
 
+    def posts_of(self, chosen_N: np.ndarray, posts: Posts) -> np.ndarray:
+        """Rows of the posts of some items."""
+        return np.flatnonzero(posts.table["post_id"].isin(self.table["post_id"][chosen_N]))
+
+
+def posts_before(posts: Posts, cut_off: pd.Timestamp | None) -> np.ndarray:
+    """Which posts may be learnt from; bool P."""
+    times = posts.table["time"]
+    return (times < cut_off if cut_off is not None else times.notna()).to_numpy()
+
 
 def text_items(
     posts: Posts, captions: Path | None, config: SourceConfig, cut_off: pd.Timestamp | None, folder: Path
 ) -> Items:
     """Posts by their text; word vectors are learnt before the cut-off and saved to `folder/text`."""
-    early = posts.table["time"] < cut_off if cut_off is not None else posts.table["time"].notna()
-    model = TextVectors.fit(posts.table["words"][early].tolist(), config.text_dimensions, config.min_count, config.seed)
+    early = posts.table["words"][posts_before(posts, cut_off)].tolist()
+    model = TextVectors.fit(early, config.text_dimensions, config.min_count, config.seed)
     model.save(folder / "text")
     texts, generated = filled_words(posts, captions)
     vectors_ND = model.transform(texts.tolist())

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from data.fitted import tell_fitted
 from data.posts import Posts
 from data.splits import parse_cut_off
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
 from recall.counts import CountSettings
-from recall.items import Source, SourceConfig, load_items
+from recall.items import Source, SourceConfig, load_items, posts_before
 from recall.lineage import LINEAGE, Previous, earliest_seen, name_clusters
 from recall.style_tables import describe, write_tables
 from stylecast.errors import UserError
@@ -88,6 +89,9 @@ def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
     first_N = items.before(cut_off)
     clusters = fit_clusters(items.table["id"].to_numpy()[first_N], items.vectors_ND[first_N], config.cluster)
     clusters.save(run.folder / "clusters.safetensors")
+    tell_fitted(run, "clusters", posts.table, items.posts_of(first_N, posts))
+    if config.source != "pictures":
+        tell_fitted(run, "words", posts.table, posts_before(posts, cut_off))
 
     labels_N, distance_N = clusters.predict(items.vectors_ND)
     far_N = distance_N > clusters.far

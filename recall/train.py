@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data.fitted import tell_fitted
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.encoder import PixelEncoder, rebuild_encoder
@@ -152,6 +153,8 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
 
     _save(run.folder, task, vocabulary, blend)
+    seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
+    tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
     _embed(run.folder, task, posts, words, config.index)
 
 

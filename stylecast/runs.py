@@ -38,10 +38,14 @@ VERSIONED = ("stylecast", "torch", "transformers", "faiss-cpu", "faiss-gpu", "li
 
 @dataclass
 class Run:
-    """A stage at work: write into `folder`, and put what should be told into `metrics`."""
+    """A stage at work: write into `folder`, and put what should be told into `metrics`.
+
+    `fitted_on` tells the latest day that each fitted part used, from the rows that it was fitted on.
+    """
 
     folder: Path
     metrics: dict[str, Any] = field(default_factory=dict)
+    fitted_on: dict[str, Any] = field(default_factory=dict)
 
 
 def hash_file(path: Path) -> str:
@@ -189,6 +193,7 @@ def _seal(run: Run, out: Path, key: dict[str, Any], inputs: dict[str, Path], see
         "content": _hash_lines([f"{n} {f['sha256']}" for n, f in files.items() if n != "config.json"]),
         "inputs": {n: {"path": str(p), "identity": key["inputs"][n]} for n, p in inputs.items()},
         "versions": _versions(), "git_commit": _git_commit(), "seed": seed, "metrics": run.metrics,
+        "fitted_on": run.fitted_on,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(time.monotonic() - started, 2), "peak_memory_mib": round(peak_memory_mib(), 1),
     }  # fmt: skip
