@@ -17,7 +17,10 @@ from ensemble.columns import RECENT_DAYS
 from ensemble.record import ENSEMBLE
 from stylecast.errors import UserError
 
-PER_FORECAST = ["style", "target_start", "target_end", "share", "lower", "upper", "growth", "p_down", "p_flat", "p_up"]
+PER_FORECAST = [
+    "style", "target_start", "target_end", "share", "lower", "upper", "lower_95", "upper_95", "growth",
+    "p_down", "p_flat", "p_up",
+]  # fmt: skip
 
 
 def target_of(origin: pd.Timestamp, start: pd.Timestamp, end: pd.Timestamp) -> Target:
@@ -98,8 +101,8 @@ def build_leaderboard(
 
     Returns:
         A row a style, best rank first: rank, style, name, share_now (over as many days up to the origin as the
-        target has), share_predicted, lower, upper (fractions), growth (percent; with half a post added to both
-        shares, as the forecast tells it), change (percentage points), p_down, p_flat, p_up, momentum (percent: share
+        target has), share_predicted, lower, upper, lower_95, upper_95 (fractions), growth (percent; with half a post
+        added to both shares, as the forecast tells it), change (percentage points), p_down, p_flat, p_up, momentum (percent: share
         in the last 28 days against the 28 before), posts_28d, NAME_per_post for each further number of the panel
         (mean over those posts), age_days, keywords, pictures (picture ids joined by `;`), origin, target_start,
         target_end.
@@ -131,7 +134,8 @@ def build_leaderboard(
     rows[text] = rows[text].astype(str)
     per_post = [name for name in rows.columns if name.endswith("_per_post")]
     return rows[[
-        "rank", "style", "name", "share_now", "share_predicted", "lower", "upper", "growth", "change",
+        "rank", "style", "name", "share_now", "share_predicted", "lower", "upper", "lower_95", "upper_95",
+        "growth", "change",
         "p_down", "p_flat", "p_up", "momentum", "posts_28d", *per_post, "age_days", "keywords", "pictures",
         "origin", "target_start", "target_end",
     ]]  # fmt: skip

@@ -22,8 +22,10 @@ PATIENCE = 12
 """Validation origins at which the searched weights and the prior count alike."""
 CLOSE = 1.03
 """The prior is equal weights over the models whose loss is within this of the best."""
+WIDE = 0.95
+"""Part of the truths that the wide interval (`lower_95`, `upper_95`) shall hold."""
 FORECAST_COLUMNS = (
-    "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "growth",
+    "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "lower_95", "upper_95", "growth",
     "p_down", "p_flat", "p_up",
 )  # fmt: skip
 
@@ -149,7 +151,7 @@ def forecast_frame(
         backtest: the forecasts.
         combined: fitted on labels that were known by these origins.
         origins: of the backtest's split.
-        level: part of the truths that an interval shall hold.
+        level: part of the truths that the interval `lower`, `upper` shall hold.
     """
     use_OS = np.asarray(backtest.split.all.isin(origins))[:, None] & backtest.seen_OS
     row_N, column_N = np.nonzero(use_OS)
@@ -165,6 +167,7 @@ def forecast_frame(
         share_N = np.clip(share_OS[use_OS], 0.0, 1.0)
         calibration, belief = combined.calibrations[number], combined.belief[number]
         lower_N, upper_N = calibration.interval(share_N, half_N, level)
+        lowest_N, highest_N = calibration.interval(share_N, half_N, WIDE)
         classes_NC = _from_errors(backtest, calibration, share_OS, use_OS)
         if belief > 0:
             classes_NC = belief * own_MOSC[number][use_OS] + (1 - belief) * classes_NC
@@ -172,6 +175,7 @@ def forecast_frame(
         columns = {
             "style": styles[column_N], "origin": every[row_N], "target_start": starts[row_N],
             "target_end": ends[row_N], "model": model, "share": share_N, "lower": lower_N, "upper": upper_N,
+            "lower_95": lowest_N, "upper_95": highest_N,
             "growth": to_growth(share_N, reference_N, half_N),
             **{f"p_{name}": classes_NC[:, place] for place, name in enumerate(CLASSES)},
         }  # fmt: skip

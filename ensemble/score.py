@@ -93,6 +93,8 @@ def _of_rows(backtest: Backtest, rows: pd.DataFrame) -> dict[str, float]:
     return {
         "coverage": metrics.coverage(truth_N, lower_N, upper_N),
         "width": metrics.width(lower_N, upper_N),
+        "coverage_95": metrics.coverage(truth_N, rows["lower_95"].to_numpy(), rows["upper_95"].to_numpy()),
+        "width_95": metrics.width(rows["lower_95"].to_numpy(), rows["upper_95"].to_numpy()),
         "pinball": (metrics.pinball(truth_N, lower_N, 0.1) + metrics.pinball(truth_N, upper_N, 0.9)) / 2,
         "accuracy": metrics.accuracy(label_N, said_N),
         "macro_f1": metrics.macro_f1(label_N, said_N),

@@ -45,6 +45,8 @@ def forecast() -> pd.DataFrame:
             "share": share,
             "lower": share - 0.02,
             "upper": share + 0.03,
+            "lower_95": share - 0.04,
+            "upper_95": share + 0.06,
             "growth": np.log((share + half) / (reference + half)),
             "p_down": [0.1, 0.2, 0.7, 0.25],
             "p_flat": [0.2, 0.6, 0.2, 0.25],

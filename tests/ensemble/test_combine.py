@@ -72,6 +72,8 @@ def test_frame_is_sound(backtest: Backtest) -> None:
     assert np.isfinite(numbers).all()
     assert ((frame["lower"] >= 0) & (frame["lower"] <= frame["share"])).all()
     assert ((frame["share"] <= frame["upper"]) & (frame["upper"] <= 1)).all()
+    assert ((0 <= frame["lower_95"]) & (frame["lower_95"] <= frame["lower"])).all()
+    assert ((frame["upper"] <= frame["upper_95"]) & (frame["upper_95"] <= 1)).all()
     assert frame[["p_down", "p_flat", "p_up"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(frame)))
     totals = frame.groupby(["model", "origin"])["share"].sum().to_numpy()
     assert totals == pytest.approx(np.ones(len(totals)))
@@ -107,6 +109,9 @@ def test_scores_by_the_slow_way(backtest: Backtest) -> None:
     assert told["mae"] == pytest.approx(np.abs(true - rows["share"]).mean())
     held = (true >= rows["lower"] - 1e-12) & (true <= rows["upper"] + 1e-12)
     assert told["coverage"] == pytest.approx(held.mean())
+    widely = (true >= rows["lower_95"] - 1e-12) & (true <= rows["upper_95"] + 1e-12)
+    assert told["coverage_95"] == pytest.approx(widely.mean())
+    assert told["coverage"] <= told["coverage_95"]
     rung = best_rung(backtest, backtest.split.validation)
     assert table.loc[("test", rung), "skill"] == pytest.approx(0.0)
     assert told["skill"] == pytest.approx(1 - told["mae"] / table.loc[("test", rung), "mae"])

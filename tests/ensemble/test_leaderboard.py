@@ -58,6 +58,7 @@ def test_numbers_by_hand(make_panel: MakePanel, forecast: pd.DataFrame, styles: 
     assert a["growth"] == pytest.approx(100 * ((0.15 * 310 + 0.5) / (31 + 0.5) - 1))
     assert a["change"] == pytest.approx(5.0)
     assert (a["lower"], a["upper"]) == pytest.approx((0.13, 0.18))
+    assert (a["lower_95"], a["upper_95"]) == pytest.approx((0.11, 0.21))
     # 4-31 March: 28 of 280 posts. 5 February - 3 March: 25 days of 2 and 3 of 1, 53 of 280 posts.
     assert a["momentum"] == pytest.approx(100 * (28.5 / 53.5 - 1))
     assert a["posts_28d"] == 28
