@@ -55,12 +55,10 @@ class Previous:
         styles = styles.sort_values("style", ignore_index=True)
         clusters = Clusters.load(folder / "clusters.safetensors")
         centre_KD = clusters.centroids_KP @ clusters.components_PD + clusters.mean_D
-        path = folder / LINEAGE
-        told = pd.read_csv(path, dtype={"previous": str, "current": str}) if path.exists() else no_lineage()
         return cls(
             styles.drop(columns="cluster"),
             rows.loc[~rows["emerging"], ["id", "style"]],
-            told.fillna({"previous": "", "current": ""}),
+            read_lineage(folder),
             centre_KD[styles["cluster"]],
             str(manifest["metrics"].get("space", "")),
         )
@@ -74,6 +72,12 @@ class Previous:
 def no_lineage() -> pd.DataFrame:
     """The lineage of a first run: nothing happened yet."""
     return pd.DataFrame(columns=COLUMNS)
+
+
+def read_lineage(folder: Path) -> pd.DataFrame:
+    """The lineage that a run of `styles` tells, `COLUMNS`."""
+    told = pd.read_csv(folder / LINEAGE, dtype={"previous": str, "current": str})
+    return told.fillna({"previous": "", "current": ""})
 
 
 def new_ids(count: int, known: set[str]) -> list[str]:

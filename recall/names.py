@@ -124,7 +124,8 @@ def evenness(share_KV: np.ndarray) -> np.ndarray:
 def distinct_names(keywords: Sequence[Sequence[str]], order: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
     """Names of three keywords (`旗袍 · 国风 · 复古`), no two alike.
 
-    A word that holds another one of the name, or lies in it, adds nothing and is passed over. Where two styles would
+    A word that holds another one of the name, or lies in it, adds nothing and is passed over; one of a single character
+    (often a piece of a name that was cut apart) comes last. Where two styles would
     have the same three words, the later takes its next keyword for the last one; a style without words left is told
     by its id.
 
@@ -137,7 +138,7 @@ def distinct_names(keywords: Sequence[Sequence[str]], order: Sequence[str], take
     names = []
     for words, style in zip(keywords, order, strict=True):
         telling: list[str] = []
-        for word in words:
+        for word in sorted(words, key=lambda word: len(word) == 1):
             if not any(word in other or other in word for other in telling):
                 telling.append(word)
         choices = [telling[:NAME_WORDS]]

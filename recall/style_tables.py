@@ -16,7 +16,7 @@ ASSIGNMENTS, STYLES, PANEL, SHARES = "assignments.parquet", "styles.parquet", "p
 
 
 def describe(
-    assignments: pd.DataFrame, first_N: np.ndarray, ids: Sequence[str], posts: Posts, pictures: bool
+    assignments: pd.DataFrame, first_N: np.ndarray, ids: Sequence[str], posts: Posts, words: Words, pictures: bool
 ) -> pd.DataFrame:
     """One row a style: what it is called and which pictures stand for it, both by the fit alone; when it was seen.
 
@@ -24,14 +24,15 @@ def describe(
         assignments: id, post_id, time, style, distance, emerging.
         first_N: what was fitted on.
         ids: style of each cluster, K.
-        posts: their words and pictures.
+        posts: their pictures.
+        words: of the posts.
         pictures: whether items are pictures.
 
     Returns:
         style, name, keywords, size, cluster (row of its centroid), medoids, first_seen, last_seen; sorted by style.
     """
     fitted = assignments[first_N & ~assignments["emerging"].to_numpy()]
-    styles = name_styles(fitted, Words.of(posts.table), sorted(ids))
+    styles = name_styles(fitted, words, sorted(ids))
     styles["cluster"] = styles["style"].map({name: number for number, name in enumerate(ids)})
     styles["medoids"] = styles["style"].map(medoids(fitted, posts)) if pictures else None
     return with_dates(styles, assignments)

@@ -19,8 +19,10 @@ from data.posts import Posts
 from data.splits import parse_cut_off
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
 from recall.counts import CountSettings
+from recall.emerging import EmergingConfig, scan
 from recall.items import Source, SourceConfig, load_items, posts_before
 from recall.lineage import LINEAGE, Previous, earliest_seen, name_clusters
+from recall.names import Words
 from recall.style_tables import describe, write_tables
 from stylecast.errors import UserError
 from stylecast.files import write_csv
@@ -41,6 +43,8 @@ class StylesSettings(CountSettings):
     """A word in fewer texts has no vector, texts."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """How vectors become clusters."""
+    emerging: EmergingConfig = field(default_factory=EmergingConfig)
+    """How new styles are proposed, `stylecast emerging`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +108,16 @@ def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
     assignments = items.table[["id", "post_id", "time", "generated"]].assign(
         style=np.array(ids, dtype=object)[labels_N], distance=distance_N.astype(np.float32), emerging=far_N
     )
-    styles = describe(assignments, first_N, ids, posts, pictures=config.source != "text")
+    words = Words.of(posts.table)
+    styles = describe(assignments, first_N, ids, posts, words, pictures=config.source != "text")
     if previous is not None:
         styles["first_seen"] = earliest_seen(styles, previous)
     write_tables(run.folder, assignments, styles, posts.table, config)
+    proposed = scan(
+        assignments, first_N, items.vectors_ND, clusters, ids, styles, posts.table, words, cut_off, config.emerging
+    )
+    proposed.save(run.folder)
+    run.metrics["proposed"] = proposed.proposals["first"].nunique()
     _tell(run, clusters, styles, assignments["emerging"].to_numpy(), first_N)
 
 
@@ -116,7 +126,7 @@ def main(config: StylesConfig) -> Path:
 
     Returns:
         The run folder: `styles.parquet`, `assignments.parquet`, `panel.parquet`, `shares.csv`,
-        `lineage.csv`, `clusters.safetensors`.
+        `lineage.csv`, `emerging.csv`, `clusters.safetensors`.
 
     Raises:
         UserError: posts without time, a missing input, or too few posts before the cut-off.

@@ -31,6 +31,7 @@ COMMANDS = {
     "recall": Command("recall.train", "RecallConfig", "train picture-word and picture-sentence matching; embed; index",
                       recipes="recall.recipes", neural=True),
     "styles": Command("recall.styles", "StylesConfig", "cluster pictures (or texts) into styles, count them by day"),
+    "emerging": Command("recall.accept", "AcceptConfig", "new styles that a run of `styles` proposes; accept some"),
     "rank": Command("rank.train", "RankConfig", "train the forecasters and backtest them over rolling origins",
                     recipes="rank.recipes", neural=True),
     "ensemble": Command("ensemble.train", "EnsembleConfig", "search weights on validation, combine the forecasts"),

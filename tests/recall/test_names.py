@@ -75,6 +75,7 @@ def test_no_two_names_are_alike() -> None:
 
 def test_a_word_within_a_word_is_passed_over() -> None:
     assert distinct_names([["连衣裙", "碎花连衣裙", "裙", "法式", "浪漫"]], ["s0"]) == ["连衣裙 · 法式 · 浪漫"]
+    assert distinct_names([["易", "千玺", "烊", "演唱会"]], ["s0"]) == ["千玺 · 演唱会 · 易"]
 
 
 @pytest.mark.parametrize("words", ["", " "])
