@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.text import Cleaned, clean
+from data.cutter import cutter
+from data.key_phrases import shares_of_words, write_shares
+from data.text import Cleaner
 from data.values import parse_counts, parse_times
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest
@@ -30,7 +32,8 @@ class Posts:
 
     table: pd.DataFrame
     """One row a post: post_id, time (if known), title, content, tags, author_id, likes, collects, comments,
-    further numeric columns, split, and the cleaned text: sentence, hashtags, words (space separated)."""
+    further numeric columns, split, and the cleaned text: sentence, hashtags, words (space separated), key_phrases
+    (best first, `;` between), key_words (what each word of theirs is worth, see `data.key_phrases.read_shares`)."""
     pictures: pd.DataFrame
     """One row a picture, row i describes images[i]: picture_id (`POST/NUMBER`), post_id, path, family."""
     images: np.ndarray
@@ -145,17 +148,15 @@ def validate(
     return kept[columns], told
 
 
-def add_words(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the cleaned text to a partition of posts: `sentence`, `hashtags`, `words`."""
-    for name in TEXT_COLUMNS:
-        if name not in table:
-            table = table.assign(**{name: ""})
-    cleaned: list[Cleaned] = [
-        clean(f"{title}\n{content}", tags)
-        for title, content, tags in zip(table["title"], table["content"], table["tags"], strict=True)
-    ]
+def add_words(table: pd.DataFrame, cleaner: Cleaner | None = None) -> pd.DataFrame:
+    """Add the cleaned text to a partition of posts: `sentence`, `hashtags`, `words`, `key_phrases`, `key_words`."""
+    table = table.assign(**{name: "" for name in TEXT_COLUMNS if name not in table})
+    cleaner = cleaner or Cleaner(cutter())
+    cleaned = [cleaner.clean(*texts) for texts in zip(*(table[name] for name in TEXT_COLUMNS), strict=True)]
     return table.assign(
         sentence=[c.sentence for c in cleaned],
         hashtags=[" ".join(c.hashtags) for c in cleaned],
         words=[" ".join(c.words) for c in cleaned],
+        key_phrases=[";".join(p.text for p in c.phrases) for c in cleaned],
+        key_words=[write_shares(shares_of_words(c.phrases)) for c in cleaned],
     )

@@ -13,8 +13,9 @@ import pandas as pd
 import tyro
 
 from data.parallel import in_parallel
-from data.posts import add_words, rename_columns, validate
-from data.prepare_pictures import PictureSettings, list_pictures, write_pictures
+from data.posts import rename_columns, validate
+from data.prepare_pictures import PictureSettings, read_pictures
+from data.prepare_text import AddWords, TextSettings, find_post, told_steps
 from data.tables import read_table
 from stylecast.errors import UserError
 from stylecast.runs import Run, open_run
@@ -24,7 +25,7 @@ ROWS = 1000  # posts that a worker takes at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSettings(PictureSettings):
+class PrepareSettings(TextSettings, PictureSettings):
     """How posts are read."""
 
     numeric: tuple[str, ...] = ()
@@ -50,6 +51,8 @@ class PrepareConfig(PrepareSettings):
     """Folder of the result."""
     force: bool = False
     """Run even if the result is up to date."""
+    explain: str = ""
+    """Print the text of the post with this id after each step of its cleaning, and write nothing."""
 
 
 def _chosen(table: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -69,14 +72,20 @@ def _refuse_empty(table: pd.DataFrame, pictures: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _prepare(config: PrepareConfig, root: Path, run: Run) -> None:
+def _read(config: PrepareConfig) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Rows that can be used, the others with their reason, and how many there are."""
     table, unread = read_table(config.posts, config.encoding)
     total = len(table) + len(unread)
     table = rename_columns(table, config.rename, config.posts)
     now = pd.Timestamp(config.now) if config.now else pd.Timestamp.now()
     now = now.normalize() + pd.Timedelta(days=1) - pd.Timedelta(nanoseconds=1)
     table, rejected = validate(table, config.numeric, now, config.posts)
-    rejected = pd.concat([unread, rejected])
+    return table, pd.concat([unread, rejected]), total
+
+
+def _prepare(config: PrepareConfig, root: Path, run: Run) -> None:
+    lexicon = config.lexicon()
+    table, rejected, total = _read(config)
     if table.empty:
         raise UserError(f"{config.posts}: no row of {total} can be used; first reason: {_first_reason(rejected)}")
     table = _chosen(table, config.sample)
@@ -85,13 +94,11 @@ def _prepare(config: PrepareConfig, root: Path, run: Run) -> None:
     parts = [table.iloc[i : i + ROWS] for i in range(0, len(table), ROWS)]
     # Starting a worker costs two seconds, which only long tables earn back.
     workers = config.workers if len(table) > 5 * ROWS else 1
-    table = pd.concat(in_parallel(add_words, parts, workers, "texts"), ignore_index=True)
-    rows = write_pictures(list_pictures(table), config, root, run.folder)
-    bad = rows[rows["reason"] != ""]
-    pictures = rows[rows["reason"] == ""][["picture_id", "post_id", "path", "family"]].reset_index(drop=True)
+    table = pd.concat(in_parallel(AddWords(config, lexicon), parts, workers, "texts"), ignore_index=True)
+    lexicon.save(run.folder)
+    pictures, unusable = read_pictures(table, config, root, run)
     empty = _refuse_empty(table, pictures)
     table = table[~table["post_id"].isin(empty["post_id"])]
-    unusable = bad[["line", "post_id", "reason"]].assign(column="images", value=bad["path"])
     rejected = pd.concat([rejected, unusable, empty]).sort_values("line", kind="stable")
     rejected[["line", "post_id", "column", "value", "reason"]].to_csv(run.folder / "rejected.csv", index=False)
     table.drop(columns=["images"], errors="ignore").to_parquet(run.folder / "posts.parquet", index=False)
@@ -115,18 +122,37 @@ def main(config: PrepareConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: `posts.parquet`, `pictures.parquet`, `images.npy`, `rejected.csv`.
+        The run folder: `posts.parquet`, `pictures.parquet`, `images.npy`, `rejected.csv`, `lexicon.json`.
 
     Raises:
         UserError: the table cannot be read, or no row of it can be used.
     """
-    if config.sample < 0 or config.picture_size < 16:
-        raise UserError("--sample must be 0 or more, and --picture-size 16 or more")
+    if config.sample < 0:
+        raise UserError("--sample must be 0 or more")
+    config.check_pictures()
+    config.check_text()
     root = config.image_root or config.posts.parent
     if not root.is_dir():
         raise UserError(f"--image-root {root}: no such folder")
-    inputs = {"posts": config.posts} | ({"image_root": config.image_root} if config.image_root else {})
+    inputs = {"posts": config.posts} | config.picture_files()
+    inputs |= config.text_files()
     with open_run(config.out, "prepare", config, inputs, force=config.force) as run:
         if run is not None:
             _prepare(config, root, run)
     return config.out
+
+
+def explain(config: PrepareConfig) -> str:
+    """The steps of one post's text, to print; nothing is written.
+
+    Raises:
+        UserError: the table cannot be read, or has no such post.
+    """
+    config.check_text()
+    table, rejected, _ = _read(config)
+    return told_steps(find_post(table, rejected, config.explain, config.posts), config.cleaner(config.lexicon()))
+
+
+def command(config: PrepareConfig) -> Path | str:
+    """What `stylecast prepare` does: run the stage, or with `--explain` tell about one post."""
+    return explain(config) if config.explain else main(config)

@@ -17,7 +17,6 @@ import torch
 import tyro
 
 from data.posts import Posts
-from data.text import words as cut_words
 from pretrain.vocabulary import pad
 from recall.embeddings import HEADS
 from recall.index import Index
@@ -91,7 +90,7 @@ class Searcher:
     def known(self, phrase: str) -> tuple[list[int], list[str]]:
         """Numbers of a phrase's known words, each once, and the unknown words."""
         # A space between words is a cut that the person made: each piece is cut into words by itself.
-        found = [word for piece in phrase.split() for word in cut_words(piece)]
+        found = [word for piece in phrase.split() for word in self.models.cutter.words(piece)]
         vocabulary = self.models.vocabulary
         return list(dict.fromkeys(vocabulary.encode(found))), vocabulary.unknown(found)
 

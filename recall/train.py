@@ -18,6 +18,8 @@ import numpy as np
 import torch
 
 from data.fitted import tell_fitted
+from data.cutter import Cutter, cutter
+from data.lexicon import Lexicon
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.encoder import PixelEncoder, rebuild_encoder
@@ -153,6 +155,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
 
     _save(run.folder, task, vocabulary, blend)
+    Lexicon.load(config.posts).save(run.folder)
     seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
     tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
     _embed(run.folder, task, posts, words, config.index)
@@ -205,6 +208,8 @@ class Recalled:
     """How word and sentence scores become one."""
     levels: WordLevels
     """What scores of each word are usual over the indexed pictures."""
+    cutter: Cutter
+    """What cuts a phrase, as the posts were cut."""
 
 
 def load_recall(folder: Path) -> Recalled:
@@ -219,7 +224,8 @@ def load_recall(folder: Path) -> Recalled:
     encoder.load_state_dict(parts["encoder"])
     text.load_state_dict(parts["text"])
     blend = Blend(**json.loads((folder / BLEND).read_text(encoding="utf-8")))
-    return Recalled(encoder.eval(), text.eval(), Vocabulary.load(folder), blend, WordLevels.load(folder))
+    levels, cut = WordLevels.load(folder), cutter(Lexicon.load(folder))
+    return Recalled(encoder.eval(), text.eval(), Vocabulary.load(folder), blend, levels, cut)
 
 
 def main(config: RecallConfig) -> Path:

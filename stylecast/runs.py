@@ -119,7 +119,9 @@ def load_config(folder: Path, cls: type[C]) -> C:
 
 def _key(stage: str, config: dict[str, Any], identities: dict[str, str]) -> dict[str, Any]:
     # Where inputs and outputs lie is not what a run is: a moved folder is still up to date.
-    settings = {k: v for k, v in config.items() if k not in {"out", "force", *identities}}
+    # Of a setting that names several files, each is an input of its own: `dictionary:0`, `dictionary:1`.
+    places = {"out", "force", *(name.partition(":")[0] for name in identities)}
+    settings = {k: v for k, v in config.items() if k not in places}
     return {"stage": stage, "format": FORMAT, "config": settings, "inputs": identities}
 
 
@@ -218,7 +220,7 @@ def open_run(
         out: where the folder will lie.
         stage: name of the command.
         config: the stage's resolved config, stored as `config.json`.
-        inputs: what the stage reads, by the name of the setting that gave it.
+        inputs: what the stage reads, by the name of the setting that gave it (`NAME:0`, `NAME:1` … of several).
         force: run even if what lies at `out` is up to date, and start from scratch.
         seed: told in the manifest.
         world: the processes that share the work; rank 0 alone writes.
