@@ -25,8 +25,8 @@ CLOSE = 1.03
 WIDE = 0.95
 """Part of the truths that the wide interval (`lower_95`, `upper_95`) shall hold."""
 FORECAST_COLUMNS = (
-    "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "lower_95", "upper_95", "growth",
-    "p_down", "p_flat", "p_up",
+    "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "lower_95", "upper_95",
+    "growth", "p_down", "p_flat", "p_up",
 )  # fmt: skip
 
 

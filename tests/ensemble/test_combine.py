@@ -72,7 +72,7 @@ def test_frame_is_sound(backtest: Backtest) -> None:
     assert np.isfinite(numbers).all()
     assert ((frame["lower"] >= 0) & (frame["lower"] <= frame["share"])).all()
     assert ((frame["share"] <= frame["upper"]) & (frame["upper"] <= 1)).all()
-    assert ((0 <= frame["lower_95"]) & (frame["lower_95"] <= frame["lower"])).all()
+    assert ((frame["lower_95"] >= 0) & (frame["lower_95"] <= frame["lower"])).all()
     assert ((frame["upper"] <= frame["upper_95"]) & (frame["upper_95"] <= 1)).all()
     assert frame[["p_down", "p_flat", "p_up"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(frame)))
     totals = frame.groupby(["model", "origin"])["share"].sum().to_numpy()
