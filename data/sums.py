@@ -38,6 +38,11 @@ class Sums:
         numeric = {name: sums_ST[:, :stop] for name, sums_ST in self.numeric.items()}
         return Sums(self.first, min(origin, self.last), self.count_ST[:, :stop], self.total_T[:stop], numeric)
 
+    @property
+    def held(self) -> pd.Timestamp:
+        """The last day whose counts these arrays hold, told by their size."""
+        return self.first + pd.Timedelta(days=len(self.total_T) - 2)
+
     def _bounds(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[int, int]:
         if end > self.last:
             raise ValueError(f"{end.date()} is after {self.last.date()}, the last day that may be looked at")

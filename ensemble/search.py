@@ -239,7 +239,7 @@ def main(config: WeighConfig) -> str:
         raise UserError("--folds must be 2 or more, and --rounds 1 or more")
     if not config.scales or not set(config.scales) <= set(SCALES):
         raise UserError(f"--scales {' '.join(config.scales)}: give some of {', '.join(SCALES)}")
-    inputs = {f"scores_{number}": path for number, path in enumerate(config.scores)} | {"answers": config.answers}
+    inputs = {f"scores:{number}": path for number, path in enumerate(config.scores)} | {"answers": config.answers}
     with open_run(config.out, "weigh", config, inputs, force=config.force) as run:
         if run is not None:
             _weigh(config, metric, run)

@@ -50,6 +50,8 @@ class Backtest:
     """Growth below the first is down, above the second up: terciles of the training labels."""
     last_error: float
     """Mean absolute error of the last value on training origins: the scale of MASE."""
+    used_MO: np.ndarray
+    """The latest day that anything behind a model's forecasts used (datetime64[D]); NaT where it does not tell."""
 
     @property
     def growth_OS(self) -> np.ndarray:
@@ -98,9 +100,14 @@ def run_backtest(
     share_MOS[
         ladder["model"].map(place), origins.get_indexer(pd.Index(ladder["origin"])), panel_rows(panel, ladder["style"])
     ] = ladder["share"]
+    used_MO = np.full((len(models), len(origins)), np.datetime64("NaT"), dtype="datetime64[D]")
+    used = ladder.groupby(["model", "origin"])["used"].max().unstack().reindex(index=list(rungs), columns=origins)
+    used_MO[: len(rungs)] = used.to_numpy().astype("datetime64[D]")
     for member in members:
         answer = _checked(member.answer(question), member.name, shape)
         share_MOS[place[member.name]] = to_share(answer.growth_OS, reference_OS, half_O[:, None])
+        if answer.used_O is not None:
+            used_MO[place[member.name]] = answer.used_O.to_numpy().astype("datetime64[D]")
         if answer.classes_OSC is not None:
             classes_MOSC[place[member.name]] = answer.classes_OSC
     seen_OS = np.array([panel.count_ST[:, : panel.index(origin) + 1].any(axis=1) for origin in origins])
@@ -112,6 +119,7 @@ def run_backtest(
     return Backtest(
         panel, target, split, models, rungs, share_MOS, classes_MOSC, seen_OS,
         target_shares(panel, target, origins), reference_OS, half_O, question.thresholds, _last_error(question),
+        np.maximum(used_MO, _thresholds_used(question)),
     )  # fmt: skip
 
 
@@ -126,9 +134,13 @@ def _checked(answer: Answer, name: str, shape: tuple[int, int]) -> Answer:
     return answer
 
 
+def _thresholds_used(question: Question) -> np.datetime64:
+    """The latest day behind the edges of the change classes, which every model's class probabilities use."""
+    day = question.table.used_by(question.training_rows)
+    return np.datetime64(question.panel.days[0] if day is pd.NaT else day, "D")
+
+
 def _last_error(question: Question) -> float:
     """Mean error of the reference share on the training origins, by labels known at the first validation origin."""
-    table = question.table
-    train_O = np.asarray(table.origins.isin(question.split.train))
-    use_OS = table.rows_known_by(question.split.validation[0]) & train_O[:, None]
+    table, use_OS = question.table, question.training_rows
     return float(np.abs(table.truth_OS - table.reference_OS)[use_OS].mean()) if use_OS.any() else float("nan")

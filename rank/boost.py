@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 
 from data.windows import origin_days
 from rank.member import Answer, Question
@@ -117,15 +118,19 @@ class BoostMember:
         growth: dict[int, np.ndarray] = {}
         classes: dict[int, np.ndarray | None] = {}
         models: Boosters | None = None
+        fitted: dict[int, pd.Timestamp] = {}
         for turn, place in enumerate(progress(places, "lightgbm", unit="fit")):
             if models is None or turn % config.refit_every == 0 or place == places[-1]:
                 models = fit_boosters(table, place, question.thresholds, config)
+                until = table.used_by(table.rows_known_by(table.origins[place]))
+            fitted[place] = until
             growth[place], classes[place] = models.predict_growth(table, place), models.predict_classes(table, place)
         if self.folder is not None and models is not None:
             models.save(self.folder)
         shrunk = [growth[place] * earned_factor(table, growth, place) for place in question.places]
         told = [said for place in question.places if (said := classes[place]) is not None]
-        return Answer(np.array(shrunk), np.array(told) if told else None)
+        used = [max(table.looked[place], fitted[place]) for place in question.places]
+        return Answer(np.array(shrunk), np.array(told) if told else None, pd.DatetimeIndex(used))
 
 
 def _regular_before(question: Question, first: int) -> list[int]:

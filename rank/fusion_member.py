@@ -42,7 +42,9 @@ class FusionMember:
             if len(origins) == 0:
                 continue
             forecaster = self._fit(question, origins[0], self.folder / name)
-            frames.append(forecaster.predict(question.panel, self.bags, origins))
+            told = forecaster.predict(question.panel, self.bags, origins)
+            # Trained on a panel that ends at the first of these origins; a window ends at its own.
+            frames.append(told.assign(used=told["origin"].clip(lower=origins[0])))
             if name == "latest" and self.world.is_main:
                 forecaster.save(self.folder / name)
         return from_frame(pd.concat(frames, ignore_index=True), question)

@@ -102,9 +102,10 @@ SEASONAL = ("seasonal-naive", "seasonal-growth", "seasonal-blend")
 
 
 def ladder_shares(panel: Panel, target: Target, origins: pd.DatetimeIndex, full: bool = False) -> pd.DataFrame:
-    """What each rung says at each origin: `origin, style, model, share`, for styles seen by then.
+    """What each rung says at each origin: `origin, style, model, share, used`, for styles seen by then.
 
-    The seasonal rungs are left out (told) when not even the last origin has a last year to look at.
+    `used` is the last day of the counts that it was handed. The seasonal rungs are left out (told) when not even the
+    last origin has a last year to look at.
 
     Args:
         panel: the counts.
@@ -132,7 +133,9 @@ def ladder_shares(panel: Panel, target: Target, origins: pd.DatetimeIndex, full:
             parts.append(pd.DataFrame({"origin": origin, "style": styles[seen_S], "model": name, "share": share_S}))
     if full:
         parts.append(full_frame(looks, styles))
-    return pd.concat(parts, ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True)
+    held = {origin: look.sums.held for origin, look in zip(origins, looks, strict=True)}
+    return frame.assign(used=frame["origin"].map(held))
 
 
 def _levels(values_SB: np.ndarray, born_S: np.ndarray, alpha: float) -> np.ndarray:

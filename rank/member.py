@@ -37,9 +37,13 @@ class Question:
     @cached_property
     def thresholds(self) -> tuple[float, float]:
         """The terciles of change on the training origins: what is called down, flat and up throughout."""
-        table = self.table
-        train_O = np.asarray(table.origins.isin(self.split.train))
-        return change_thresholds(table.growth_OS[table.rows_known_by(self.split.validation[0]) & train_O[:, None]])
+        return change_thresholds(self.table.growth_OS[self.training_rows])
+
+    @cached_property
+    def training_rows(self) -> np.ndarray:
+        """Rows of the table whose origin is for training and whose label the first validation origin knows, [O, S]."""
+        train_O = np.asarray(self.table.origins.isin(self.split.train))
+        return self.table.rows_known_by(self.split.validation[0]) & train_O[:, None]
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Answer:
     """Growth of the target against the reference, in log share."""
     classes_OSC: np.ndarray | None
     """Probabilities of down, flat and up by `Question.thresholds`, or None where the member has no own."""
+    used_O: pd.DatetimeIndex | None = None
+    """The latest day that anything behind an origin's forecasts used, told by the rows that were used; None: untold."""
 
 
 class Member(Protocol):
@@ -64,15 +70,18 @@ class Member(Protocol):
 
 
 def from_frame(frame: pd.DataFrame, question: Question) -> Answer:
-    """An answer from a frame `origin, style, growth` and, if it has them, `p_down, p_flat, p_up`."""
+    """An answer from a frame `origin, style, growth` and, if it has them, `p_down, p_flat, p_up` and `used`."""
     origins, styles = question.split.all, pd.Index(list(question.panel.styles))
     row_N, column_N = origins.get_indexer(pd.Index(frame["origin"])), styles.get_indexer(pd.Index(frame["style"]))
     use_N = (row_N >= 0) & (column_N >= 0)
+    used_O = None
+    if "used" in frame.columns:
+        used_O = pd.DatetimeIndex(frame.groupby("origin")["used"].max().reindex(origins))
     growth_OS = np.zeros((len(origins), len(styles)))
     growth_OS[row_N[use_N], column_N[use_N]] = frame["growth"].to_numpy()[use_N]
     names = [f"p_{name}" for name in CLASSES]
     if not set(names) <= set(frame.columns):
-        return Answer(growth_OS, None)
+        return Answer(growth_OS, None, used_O)
     classes_OSC = np.full((*growth_OS.shape, len(CLASSES)), 1 / len(CLASSES))
     classes_OSC[row_N[use_N], column_N[use_N]] = frame[names].to_numpy()[use_N]
-    return Answer(growth_OS, classes_OSC)
+    return Answer(growth_OS, classes_OSC, used_O)

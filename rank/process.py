@@ -4,6 +4,7 @@ Shapes: S styles, N rows, G processes.
 """
 
 import numpy as np
+import pandas as pd
 
 from rank.features import PROCESSES
 from rank.member import Answer, Question
@@ -26,7 +27,13 @@ class GaussianProcessMember:
         """Mixes anew at each origin."""
         table = question.table
         growth = [columns(table, place) @ mix(table, place) for place in question.places]
-        return Answer(np.array(growth), None)
+        # The mix is fitted at the origin on all labels known by it.
+        rows = [table.rows_known_by(table.origins[place]) for place in question.places]
+        used = [
+            max(table.looked[place], table.used_by(rows_OS)) if rows_OS.any() else table.looked[place]
+            for place, rows_OS in zip(question.places, rows, strict=True)
+        ]
+        return Answer(np.array(growth), None, pd.DatetimeIndex(used))
 
 
 def columns(table: Table, place: int | np.ndarray) -> np.ndarray:

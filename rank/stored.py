@@ -32,6 +32,7 @@ def save_backtest(backtest: Backtest, folder: Path) -> None:
         "styles": backtest.panel.styles, "thresholds": backtest.thresholds, "last_error": backtest.last_error,
         "train": _days(split.train), "validation": _days(split.validation), "test": _days(split.test),
         "latest": str(split.latest.date()),
+        "used": {m: [str(d) for d in days] for m, days in zip(backtest.models, backtest.used_MO, strict=True)},
     }  # fmt: skip
     (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -47,6 +48,8 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
         UserError: the panel has other styles.
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    if "used" not in about:
+        raise UserError(f"{folder}: made before runs told which days they used; run `stylecast rank --force`")
     if tuple(about["styles"]) != panel.styles:
         raise UserError(
             f"{folder}: was made from other styles than those given; name the `styles` run of that rank run"
@@ -57,5 +60,6 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
     return Backtest(
         panel=panel, target=Target.parse(about["target"]), split=split, models=tuple(about["models"]),
         rungs=tuple(about["rungs"]), thresholds=(low, high), last_error=about["last_error"],
+        used_MO=np.array([about["used"][model] for model in about["models"]], dtype="datetime64[D]"),
         **load_file(folder / ARRAYS),
     )  # fmt: skip

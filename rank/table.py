@@ -47,6 +47,8 @@ class Table:
     """Whether the style had a post by the origin; only then it is forecast."""
     truth_OS: np.ndarray
     """Share of the target; NaN where it is not complete."""
+    looked: pd.DatetimeIndex
+    """The last day of the counts that the features were made from, [O]."""
 
     @property
     def growth_OS(self) -> np.ndarray:
@@ -64,6 +66,11 @@ class Table:
     def rows_known_by(self, origin: pd.Timestamp) -> np.ndarray:
         """What may be learnt from at `origin`: rows with a label that is known by then, [O, S] bool."""
         return (self.known <= origin)[:, None] & self.seen_OS & np.isfinite(self.truth_OS)
+
+    def used_by(self, rows_OS: np.ndarray) -> pd.Timestamp:
+        """The latest day that rows use: of their features and of their labels. NaT without rows."""
+        rows_O = rows_OS.any(axis=1)
+        return max(self.known[rows_O].max(), self.looked[rows_O].max()) if rows_O.any() else pd.NaT
 
 
 def build_table(panel: Panel, target: Target, split: Split) -> Table:
@@ -84,8 +91,8 @@ def build_table(panel: Panel, target: Target, split: Split) -> Table:
         with np.errstate(divide="ignore", invalid="ignore"):
             values_SK = np.stack([feature.function(look) for feature in features], axis=1).astype(np.float32)
         values_SK[~np.isfinite(values_SK)] = np.nan
-        parts.append((known, values_SK, look.reference_S, look.half, look.seen_S, truth_S))
-    known_O, values_OSK, reference_OS, half_O, seen_OS, truth_OS = (list(part) for part in zip(*parts, strict=True))
+        parts.append((known, values_SK, look.reference_S, look.half, look.seen_S, truth_S, look.sums.held))
+    known_O, values_OSK, reference_OS, half_O, seen_OS, truth_OS, looked_O = (list(p) for p in zip(*parts, strict=True))
     return Table(
         origins,
         pd.DatetimeIndex(known_O),
@@ -95,6 +102,7 @@ def build_table(panel: Panel, target: Target, split: Split) -> Table:
         np.array(half_O),
         np.array(seen_OS),
         np.array(truth_OS),
+        pd.DatetimeIndex(looked_O),
     )
 
 

@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from data.panel import Panel
-from data.posts import COUNT_COLUMNS, Posts
 from data.windows import Target, split_origins
 from rank.backtest import run_backtest
-from rank.bags import Bags, Vectors
+from rank.bags import Bags
 from rank.boost import BoostConfig, BoostMember
 from rank.fusion_config import FusionConfig, quarter
 from rank.fusion_member import FusionMember
 from rank.member import Member
+from rank.modalities import Modality, Sources, choose_modalities, panel_read, read_bags
 from rank.process import GaussianProcessMember
 from rank.stored import save_backtest
-from recall.text_vectors import TextVectors
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest, open_run
@@ -48,6 +46,9 @@ class RankSettings:
     """Origins that weights and intervals are fitted on; by default a third of the rest, at most 12."""
     members: tuple[str, ...] = MEMBERS
     """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm."""
+    modalities: tuple[Modality, ...] = ()
+    """What is read beside the history of shares, which always is: any of picture, garment, text (the fusion-LSTM alone
+    reads these) and numbers (engagement and further numbers, for all forecasters); by default all that are there."""
     ladder: Literal["simple", "full"] = "simple"
     """Rules that the forecasters are held against; full: Theta, ETS, CES and ARIMA as statsforecast chooses them for
     each style, and their mean, too. Slow; needs the extra `ladder`."""
@@ -58,15 +59,9 @@ class RankSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankConfig(RankSettings):
+class RankConfig(RankSettings, Sources):
     """Train the forecasters and let them forecast the past from rolling origins, and what is to come."""
 
-    styles: Path = Path("runs/styles")
-    """Run folder of `styles`."""
-    posts: Path = Path("runs/prepare")
-    """Run folder of `prepare`."""
-    recall: Path | None = None
-    """Run folder of `recall`: vectors of pictures and texts; without it the fusion-LSTM reads the texts alone."""
     out: Path = Path("runs/rank")
     """Folder of the result."""
     force: bool = False
@@ -107,26 +102,6 @@ def build_members(
     return [made[name] for name in names]
 
 
-def _vectors(folder: Path) -> Vectors:
-    return pd.read_parquet(folder / "ids.parquet")["id"].to_numpy(), np.load(folder / "vectors.npy", mmap_mode="r")
-
-
-def read_bags(config: RankConfig, panel: Panel) -> Bags:
-    """The posts of each style and day with their vectors: of `recall`, or of the texts alone."""
-    posts = Posts.load(config.posts)
-    items = pd.read_parquet(config.styles / "assignments.parquet")
-    items = items[~items["emerging"]]
-    counts = [name for name in COUNT_COLUMNS if name in posts.table]
-    items = items.join(posts.table.set_index("post_id")[counts], on="post_id")
-    if config.recall is None:
-        model = TextVectors.load(config.styles / "text")
-        texts = posts.table["post_id"].to_numpy(), model.transform(posts.table["words"].tolist())
-        return Bags.build(items, panel.styles, panel.days, None, texts)
-    load_manifest(config.recall, "recall")
-    items = items.rename(columns={"id": "picture_id"})
-    return Bags.build(items, panel.styles, panel.days, _vectors(config.recall), _vectors(config.recall / "text"))
-
-
 def main(config: RankConfig) -> Path:
     """Run the stage.
 
@@ -136,11 +111,10 @@ def main(config: RankConfig) -> Path:
     Raises:
         UserError: an input is missing, or the history is too short.
     """
-    inputs = {"styles": config.styles, "posts": config.posts}
-    inputs |= {"recall": config.recall} if config.recall else {}
+    seed = config.boost.seed
     with (
         open_world() as world,
-        open_run(config.out, "rank", config, inputs, force=config.force, seed=config.boost.seed, world=world) as run,
+        open_run(config.out, "rank", config, config.inputs, force=config.force, seed=seed, world=world) as run,
     ):
         if run is None:
             return config.out
@@ -152,13 +126,21 @@ def main(config: RankConfig) -> Path:
             "%d training, %d validation, %d test origins; the latest is %s",
             len(split.train), len(split.validation), len(split.test), split.latest.date(),
         )  # fmt: skip
-        bags = read_bags(config, panel) if "fusion-lstm" in config.members else None
+        read = choose_modalities(config.modalities, config, panel)
+        log.info("read beside the history of shares: %s", ", ".join(read))
+        bags = read_bags(config, panel, config.modalities) if "fusion-lstm" in config.members else None
         folder = run.folder / "fusion-lstm"
         members = build_members(config.members, config.boost, config.fusion, folder, world, bags)
-        backtest = run_backtest(panel, target, split, members, config.ladder == "full")
+        backtest = run_backtest(panel_read(panel, read), target, split, members, config.ladder == "full")
         if world.is_main:
             save_backtest(backtest, run.folder)
-            run.metrics |= {"test_origins": len(split.test), "latest": str(split.latest.date())}
+            every = backtest.used_MO[:, backtest.places(split.all)]
+            run.fitted_on["forecasts"] = {"origins": len(split.all), "until": str(np.nanmax(every))}
+            run.metrics |= {
+                "modalities": list(read),
+                "test_origins": len(split.test),
+                "latest": str(split.latest.date()),
+            }
     return config.out
 
 
