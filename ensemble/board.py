@@ -104,8 +104,8 @@ def build_leaderboard(
         target has), share_predicted, lower, upper, lower_95, upper_95 (fractions), growth (percent; with half a post
         added to both shares, as the forecast tells it), change (percentage points), p_down, p_flat, p_up, momentum
         (percent: share in the last 28 days against the 28 before), posts_28d, NAME_per_post for each further number
-        of the panel (mean over those posts), age_days, keywords, pictures (picture ids joined by `;`), origin, target_start,
-        target_end.
+        of the panel (mean over those posts), age_days, keywords, pictures (picture ids joined by `;`), origin,
+        target_start, target_end.
 
     Raises:
         UserError: the forecast has no such origin or no ensemble, or belongs to another panel.
