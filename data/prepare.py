@@ -16,6 +16,7 @@ from data.parallel import in_parallel
 from data.posts import rename_columns, validate
 from data.prepare_pictures import PictureSettings, read_pictures
 from data.prepare_text import AddWords, TextSettings, find_post, told_steps
+from data.sentiment import SentimentSettings, add_sentiment
 from data.tables import read_table
 from stylecast.errors import UserError
 from stylecast.runs import Run, open_run
@@ -25,7 +26,7 @@ ROWS = 1000  # posts that a worker takes at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSettings(TextSettings, PictureSettings):
+class PrepareSettings(SentimentSettings, TextSettings, PictureSettings):
     """How posts are read."""
 
     numeric: tuple[str, ...] = ()
@@ -96,6 +97,9 @@ def _prepare(config: PrepareConfig, root: Path, run: Run) -> None:
     workers = config.workers if len(table) > 5 * ROWS else 1
     table = pd.concat(in_parallel(AddWords(config, lexicon), parts, workers, "texts"), ignore_index=True)
     lexicon.save(run.folder)
+    table, unheard = add_sentiment(table, config, config.encoding)
+    if len(unheard):
+        unheard.to_csv(run.folder / "rejected_comments.csv", index=False)
     pictures, unusable = read_pictures(table, config, root, run)
     empty = _refuse_empty(table, pictures)
     table = table[~table["post_id"].isin(empty["post_id"])]
@@ -131,11 +135,12 @@ def main(config: PrepareConfig) -> Path:
         raise UserError("--sample must be 0 or more")
     config.check_pictures()
     config.check_text()
+    config.check_sentiment()
     root = config.image_root or config.posts.parent
     if not root.is_dir():
         raise UserError(f"--image-root {root}: no such folder")
     inputs = {"posts": config.posts} | config.picture_files()
-    inputs |= config.text_files()
+    inputs |= config.text_files() | config.sentiment_files()
     with open_run(config.out, "prepare", config, inputs, force=config.force) as run:
         if run is not None:
             _prepare(config, root, run)
