@@ -49,10 +49,14 @@ class Bags:
     """Row of the item's picture vector; -1 without one (int64)."""
     text_N: np.ndarray
     """Row of its post's text vector; -1 without one (int64)."""
+    garment_N: np.ndarray
+    """Row of the vector of the garments in the item's picture; -1 without one (int64)."""
     pictures: np.ndarray | None
     """Picture vectors, rows × Dp; None when the modality is absent."""
     texts: np.ndarray | None
     """Text vectors, rows × Dt; None when the modality is absent."""
+    garments: np.ndarray | None
+    """Garment vectors, rows × Dg; None when the modality is absent."""
 
     @classmethod
     def build(
@@ -64,25 +68,28 @@ class Bags:
         texts: Vectors | None,
         max_posts_per_day: int = 32,
         seed: int = 0,
+        garments: Vectors | None = None,
     ) -> "Bags":
         """Sorts items into the cells of a panel.
 
         Items of other styles or days, and those without a time, are in no cell: the panel does not count them either.
 
         Args:
-            items: a row an item: `post_id`, `style`, `time`; `picture_id` where there are pictures; any of likes,
-                collects, comments. The order of rows changes nothing.
+            items: a row an item: `post_id`, `style`, `time`; `picture_id` where there are pictures or garments; any of
+                likes, collects, comments. The order of rows changes nothing.
             styles: of the panel.
             days: of the panel.
             pictures: vectors by `picture_id`, or None.
             texts: vectors by `post_id`, or None.
             max_posts_per_day: a cell keeps at most so many items, chosen by the hash of their ids.
             seed: of that hash.
+            garments: vectors by `picture_id`, or None.
 
         Raises:
-            UserError: a column is missing, or there is neither a picture nor a text vector for any item.
+            UserError: a column is missing, or no item has a vector of a modality that is given.
         """
-        needed = ["post_id", "style", "time", *(["picture_id"] if pictures is not None else [])]
+        seen = pictures is not None or garments is not None
+        needed = ["post_id", "style", "time", *(["picture_id"] if seen else [])]
         if missing := [name for name in needed if name not in items.columns]:
             raise UserError(f"the items of the bags lack the columns {missing}; assign posts to styles first")
         style_N = pd.Index(styles).get_indexer(pd.Index(items["style"]))
@@ -91,9 +98,12 @@ class Bags:
         items, cell_N = items[inside_N], (style_N * len(days) + day_N)[inside_N]
         post_N = items["post_id"].astype(str).to_numpy(dtype=object)
         item_N = _item_ids(items, post_N)
-        picture_N, text_N = _rows(item_N, pictures), _rows(post_N, texts)
-        if (picture_N < 0).all() and (text_N < 0).all():
-            raise UserError("no item of the bags has a vector: embeddings and posts have no id in common")
+        picture_N, garment_N, text_N = _rows(item_N, pictures), _rows(item_N, garments), _rows(post_N, texts)
+        for side, vectors, row_N in (
+            ("picture", pictures, picture_N), ("garment", garments, garment_N), ("text", texts, text_N),
+        ):  # fmt: skip
+            if vectors is not None and (row_N < 0).all():
+                raise UserError(f"no item of the bags has a {side} vector: embeddings and posts have no id in common")
         priority_N = pd.util.hash_array(item_N, hash_key=f"{seed % 10**16:016d}")
         order = np.lexsort((item_N.astype(str), post_N.astype(str), cell_N))
         kept = _lowest(cell_N, priority_N, order, max_posts_per_day)
@@ -102,20 +112,26 @@ class Bags:
         text_N[1:][(cell_N[1:] == cell_N[:-1]) & (post_N[1:] == post_N[:-1])] = -1
         offset_C = np.searchsorted(cell_N, np.arange(len(styles) * len(days) + 1))
         return cls(
-            tuple(styles), days, offset_C.astype(np.int64), priority_N[kept], _engagement(items)[kept],
-            picture_N[kept], text_N,
-            None if pictures is None else pictures[1], None if texts is None else texts[1],
-        )  # fmt: skip
+            tuple(styles),
+            days,
+            offset_C.astype(np.int64),
+            priority_N[kept],
+            _engagement(items)[kept],
+            picture_N[kept],
+            text_N,
+            garment_N[kept],
+            *(None if vectors is None else vectors[1] for vectors in (pictures, texts, garments)),
+        )
 
     @property
     def sides(self) -> dict[str, np.ndarray]:
-        """Vectors of the modalities that are there: `picture`, `text`."""
-        vectors = {"picture": self.pictures, "text": self.texts}
+        """Vectors of the modalities that are there: `picture`, `garment`, `text`."""
+        vectors = {"picture": self.pictures, "garment": self.garments, "text": self.texts}
         return {side: values for side, values in vectors.items() if values is not None}
 
     def read(self, side: str, item_R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of items, R×D float32 (zeros for one without), and which items have one, R bool."""
-        row_R = (self.picture_N if side == "picture" else self.text_N)[item_R]
+        row_R = {"picture": self.picture_N, "garment": self.garment_N, "text": self.text_N}[side][item_R]
         vectors, there_R = self.sides[side], row_R >= 0
         found_RD = np.zeros((len(row_R), vectors.shape[1]), dtype=np.float32)
         found_RD[there_R] = vectors[row_R[there_R]]
@@ -135,7 +151,8 @@ class Bags:
         offset_C = np.concatenate([[0], np.cumsum(size_SD.ravel())]).astype(np.int64)
         return Bags(
             self.styles, self.days[:days], offset_C, self.priority_N[kept_N], self.engagement_N[kept_N],
-            self.picture_N[kept_N], self.text_N[kept_N], self.pictures, self.texts,
+            self.picture_N[kept_N], self.text_N[kept_N], self.garment_N[kept_N],
+            self.pictures, self.texts, self.garments,
         )  # fmt: skip
 
     def sets(self, style_U: np.ndarray, end_U: np.ndarray, days: int, max_posts: int) -> Sets:

@@ -1,11 +1,11 @@
 """The fusion-LSTM: a day of a style is a set of posts, a style's history is a row of days.
 
-Shapes: B windows, L steps, C numbers of a step, F features of an origin, U sets, P places in a set, R items of a
-batch, D dimension of a vector, W width.
+Shapes: B windows, L steps, C numbers of a step, F features of an origin, U sets, P places in a set, Q those of the
+other sides, R items of a batch, D dimension of a vector, W width.
 
-Pictures and texts of a set attend to each other (Vaswani et al., "Attention Is All You Need", 2017, over a set: no
-positions), are pooled under their masks, and joined with the numbers of the step; an LSTM (Hochreiter & Schmidhuber,
-1997) reads the steps; three heads read its last state beside the features of the origin.
+Pictures, garments and texts of a set attend to each other (Vaswani et al., "Attention Is All You Need", 2017, over a
+set: no positions), are pooled under their masks, and joined with the numbers of the step; an LSTM (Hochreiter &
+Schmidhuber, 1997) reads the steps; three heads read its last state beside the features of the origin.
 """
 
 import torch
@@ -16,7 +16,7 @@ from rank.fusion_config import FusionConfig
 
 
 class CrossAttention(nn.Module):
-    """Each item of one side looks at the items of the other side of its set, and at a learned "nothing"."""
+    """Each item of one side looks at the items of the other sides of its set, and at a learned "nothing"."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -27,11 +27,11 @@ class CrossAttention(nn.Module):
         # A set may have no item on the other side: softmax over nothing is not a number, over "nothing" it is.
         self.nothing = nn.Parameter(torch.randn(width) * 0.02)
 
-    def forward(self, mine_UPW: Tensor, other_UPW: Tensor, mask_UP: Tensor) -> Tensor:
-        """`mine_UPW` with what it found at the places of the other side where `mask_UP` holds."""
+    def forward(self, mine_UPW: Tensor, other_UQW: Tensor, mask_UQ: Tensor) -> Tensor:
+        """`mine_UPW` with what it found at the places of the other sides where `mask_UQ` holds."""
         sets, _, width = mine_UPW.shape
-        keys = torch.cat([self.nothing.expand(sets, 1, width), self.norm_key(other_UPW)], dim=1)
-        mask = F.pad(mask_UP, (1, 0), value=True)[:, None, None, :]
+        keys = torch.cat([self.nothing.expand(sets, 1, width), self.norm_key(other_UQW)], dim=1)
+        mask = F.pad(mask_UQ, (1, 0), value=True)[:, None, None, :]
         query = self._split(self.query(self.norm_query(mine_UPW)))
         key, value = (self._split(x) for x in self.key_value(keys).chunk(2, dim=-1))
         # A mask of full shape takes the CPU's fused kernel, three times as fast; so would no dropout of attention.
@@ -50,7 +50,7 @@ class SetEncoder(nn.Module):
         """Builds it.
 
         Args:
-            sides: dimension of the vectors of each modality (`picture`, `text`, or one of them).
+            sides: dimension of the vectors of each modality (any of `picture`, `garment`, `text`).
             config: width, heads, dropout.
         """
         super().__init__()
@@ -83,8 +83,9 @@ class SetEncoder(nn.Module):
             masks[side] = F.pad(batch[f"{side}_there"], (1, 0), value=False)[place_UP]
         pooled = []
         for side in self.sides:
-            other = next((name for name in self.sides if name != side), side)
-            found_UPW = self.attend[side](items[side], items[other], masks[other])
+            others = [name for name in self.sides if name != side] or [side]
+            other_UQW, mask_UQ = (torch.cat([part[name] for name in others], dim=1) for part in (items, masks))
+            found_UPW = self.attend[side](items[side], other_UQW, mask_UQ)
             count_U1 = masks[side].sum(dim=1, keepdim=True)
             mean_UW = (found_UPW * masks[side][..., None]).sum(dim=1) / count_U1.clamp(min=1)
             pooled += [torch.where(count_U1 > 0, mean_UW, self.empty[side]), torch.log1p(count_U1)]
