@@ -16,6 +16,7 @@ from data.kddcup_files import LABELS
 from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
 from pretrain.regions import RegionEncoder, rebuild_regions
 from pretrain.vocabulary import Vocabulary
+from recall.context import build_text, load_text
 from recall.gallery import Gallery
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives, NegativesConfig
@@ -66,10 +67,8 @@ class Matchers:
 def load_matchers(folder: Path) -> Matchers:
     """Read what `train_matchers` wrote; on the CPU."""
     encoder, parts = rebuild_regions(folder), load_parts(folder / WEIGHTS)
-    text = TextEncoder(parts["text"]["table_VD"])
     encoder.load_state_dict(parts["encoder"])
-    text.load_state_dict(parts["text"])
-    return Matchers(encoder.eval(), text.eval(), Vocabulary.load(folder))
+    return Matchers(encoder.eval(), load_text(folder, parts["text"]), Vocabulary.load(folder))
 
 
 def held_out_gallery(pairs: Pairs, seed: int) -> Gallery:
@@ -131,13 +130,14 @@ def train_matchers(
     gallery = held_out_gallery(pairs, config.loop.seed)
     batches = _batches(products, pairs, len(vocabulary), config)
     task = RecallTask(
-        encoder, TextEncoder(table_VD, config.text.frozen), config.loss, config.mined, world, pairs.pictures, gallery,
-        pairs.words_PW[gallery.posts_Q], config.cache_chunk, batches.clusters(world, config.loop.seed),
+        encoder, build_text(config.text, table_VD, vocabulary), config.loss, config.mined, world, pairs.pictures,
+        gallery, pairs.words_PW[gallery.posts_Q], config.cache_chunk, batches.clusters(world, config.loop.seed),
     )  # fmt: skip
     log.info("training on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
     metrics = train(task, batches, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
     if world.is_main:
         save_parts(task, run.folder / WEIGHTS, MODELS)
         task.encoder.save(run.folder)
+        task.text.save(run.folder)
         vocabulary.save(run.folder)
         run.metrics |= metrics | {"train_pairs": len(pairs.train)}

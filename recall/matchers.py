@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -60,16 +61,33 @@ class TextEncoder(nn.Module):
         self.sentence = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
         self.direct = nn.Linear(dim, dim)
 
+    def read(self, words_QW: Tensor, real_QW: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        """What context adds to the vector of each word, and to the sentence; here nothing."""
+        return 0.0, 0.0
+
+    def vectors(self) -> Tensor:
+        """The vector of each word when it stands by itself; V×D."""
+        return self.table_VD.detach()
+
+    def save(self, folder: Path) -> None:
+        """Write what the weights do not tell; here nothing: they are the whole."""
+
+    def learning_rates(self) -> dict[str, float]:
+        """Parameters by name that learn at a share of the learning rate; here none."""
+        return {}
+
     def forward(self, words_QW: Tensor) -> Query:
         """Encode padded word numbers; how much padding there is changes nothing."""
         real_QW = words_QW != PAD
+        added_QWD, added_QD = self.read(words_QW, real_QW)
         # Padding is zero before the convolution, as is what lies beyond the last word.
-        vectors_QWD = self.table_VD[words_QW] * real_QW[..., None]
+        vectors_QWD = (self.table_VD[words_QW] + added_QWD) * real_QW[..., None]
         states_QWD = vectors_QWD + F.gelu(self.context(vectors_QWD.transpose(1, 2)).transpose(1, 2))
         pooled_QD = _pool(self.pool(states_QWD).squeeze(-1), states_QWD, real_QW)
         # Nothing known: a zero vector, that no picture is close to.
         known_Q1 = real_QW.any(dim=1, keepdim=True)
-        sentence_QD = F.normalize((self.direct(pooled_QD) + self.sentence(pooled_QD)).float(), dim=-1) * known_Q1
+        whole_QD = self.direct(pooled_QD) + self.sentence(pooled_QD) + added_QD
+        sentence_QD = F.normalize(whole_QD.float(), dim=-1) * known_Q1
         lean_QW = self.lean(states_QWD).squeeze(-1).float().masked_fill(~real_QW, -math.inf)
         return Query(vectors_QWD, self.key(states_QWD), lean_QW, sentence_QD)
 

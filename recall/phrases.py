@@ -45,7 +45,7 @@ class WordLevels:
         """Measure on pictures of a run, spread evenly over it.
 
         Args:
-            table_VD: vectors of the words.
+            table_VD: vectors of the words, each by itself.
             heads_NHD: heads of all pictures, possibly memory-mapped.
         """
         rows = np.unique(np.linspace(0, len(heads_NHD) - 1, min(MOST, len(heads_NHD))).astype(np.int64))
@@ -72,18 +72,18 @@ class WordLevels:
         middle_V, spread_V = np.load(folder / FILE)
         return cls(middle_V, spread_V)
 
-    def word_scores(self, table_VD: Tensor, words_W: list[int], heads_NHD: Tensor) -> np.ndarray:
+    def word_scores(self, vectors_WD: Tensor, words_W: list[int], heads_NHD: Tensor) -> np.ndarray:
         """How much each picture answers to each word, in standard deviations above the median picture.
 
         Args:
-            table_VD: vectors of the words.
-            words_W: numbers of the phrase's words.
+            vectors_WD: of the phrase's words.
+            words_W: their numbers.
             heads_NHD: heads of the pictures.
 
         Returns:
             float32 W×N; the score of the phrase is the mean over W.
         """
         with torch.inference_mode():
-            best_WN = best_heads(table_VD[words_W], heads_NHD).cpu().numpy()
+            best_WN = best_heads(vectors_WD, heads_NHD).cpu().numpy()
         scores_WN: np.ndarray = (best_WN - self.middle_V[words_W, None]) / self.spread_V[words_W, None]
         return scores_WN

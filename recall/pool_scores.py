@@ -76,7 +76,7 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dic
         query = searcher.query(words)
         with torch.inference_mode():
             word_N, sentence_N = word_scores(query, heads)[0].numpy(), sentence_scores(query, heads)[0].numpy()
-        each_WN = models.levels.word_scores(models.text.table_VD, words, heads) if words else word_N[None]
+        each_WN = models.levels.word_scores(query.words_QWD[0], words, heads) if words else word_N[None]
         by_picture = {
             "word": word_N, "sentence": sentence_N, "blend": models.blend(word_N, sentence_N),
             "search": searcher.blend(each_WN.mean(axis=0), sentence_N),

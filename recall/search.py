@@ -112,7 +112,7 @@ class Searcher:
         """
         models, query = self.models, self.query(words)
         heads_CHD = torch.from_numpy(np.asarray(self.heads_NHD[rows_C], dtype=np.float32))
-        each_WC = models.levels.word_scores(models.text.table_VD, words, heads_CHD)
+        each_WC = models.levels.word_scores(query.words_QWD[0], words, heads_CHD)
         with torch.inference_mode():
             sentence_C = sentence_scores(query, heads_CHD)[0].numpy()
             weight_CW = word_weights(query, heads_CHD)[0].numpy()

@@ -241,8 +241,9 @@ class RecallTask(Task):
         return loss
 
     def learning_rates(self) -> dict[str, float]:
-        """Those of the encoder's layers."""
-        return {f"encoder.{name}": share for name, share in self.encoder.learning_rates().items()}
+        """Those of the layers of the encoder, and of a text model that is tuned."""
+        shares = {f"encoder.{name}": share for name, share in self.encoder.learning_rates().items()}
+        return shares | {f"text.{name}": share for name, share in self.text.learning_rates().items()}
 
     def evaluate(self) -> dict[str, float]:
         """NDCG@5 and recall@10 of word, sentence and their even blend, on held-out queries."""

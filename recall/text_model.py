@@ -2,14 +2,14 @@
 
 Each word of the vocabulary goes through the text model once, by itself. What comes out takes the place of the word's
 tag vector; the text model is not needed after that, and nothing of it is trained. Context is left to the layers of
-`recall.matchers.TextEncoder`.
+`recall.matchers.TextEncoder`, or to the text model itself (`recall.context`).
 
 Shapes: V vocabulary, W its words that the text model knows, T tokens, E width of the text model, D dimensions.
 """
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,13 +29,32 @@ PART = 128  # words at a time
 
 @dataclass(frozen=True)
 class TextConfig:
-    """Where the vectors of words start."""
+    """Where the vectors of words start, and what reads them in context."""
 
     model: str = ""
     """Text model of transformers by folder or hub name (BERT, RoBERTa, CLIP, Chinese-CLIP, …), from whose vectors the
-    words start; empty = from the tag vectors of the pretraining. The vectors are trained further, not the model."""
+    words start; empty = from the tag vectors of the pretraining. The vectors are trained further."""
     frozen: bool = False
     """Leave the vectors of words as they start; what weighs words and makes sentences of them is trained still."""
+    context: Literal["none", "frozen", "tuned"] = "none"
+    """none: the text model only starts the vectors of words. frozen: it also reads each query, words in context, and
+    stays as it came. tuned: so, and it is trained along."""
+    rate: float = 0.05
+    """Learning rate of a text model that is tuned, as a share of that of the matchers, 0..1."""
+    layer_decay: float = 0.9
+    """Learning rate of a layer of that model as a share of that of the layer above it, 0..1."""
+
+
+def check_text(config: TextConfig) -> None:
+    """Before anything is read.
+
+    Raises:
+        UserError: settings that do not go together.
+    """
+    if config.context != "none" and not config.model:
+        raise UserError(f"--text.context {config.context} needs a text model: name one with --text.model")
+    if not (0 < config.rate <= 1 and 0 < config.layer_decay <= 1):
+        raise UserError("--text.rate and --text.layer-decay must be above 0, and 1 at most")
 
 
 @dataclass(frozen=True)

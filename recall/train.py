@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.fitted import tell_fitted
 from data.cutter import Cutter, cutter
+from data.fitted import tell_fitted
 from data.lexicon import Lexicon
 from data.posts import Posts
 from data.splits import parse_cut_off
@@ -28,6 +28,7 @@ from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
+from recall.context import build_text, load_text
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
 from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
@@ -138,7 +139,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     early_PW = words.words_PW[division.split_P == "train"]
     table_VD = starting_table(config.text, vocabulary, pretrained.table_VD, early_PW, dim, config.loop.seed)
     task = RecallTask(
-        pretrained.encoder, TextEncoder(table_VD, config.text.frozen), config.loss, config.mined, world, pictures,
+        pretrained.encoder, build_text(config.text, table_VD, vocabulary), config.loss, config.mined, world, pictures,
         quick, words.words_PW[quick.posts_Q], config.cache_chunk, pairs.clusters(world, config.loop.seed),
     )  # fmt: skip
     log.info("training on %d pairs, validating on %d queries", len(pairs), len(quick.posts_Q))
@@ -155,9 +156,9 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
 
     _save(run.folder, task, vocabulary, blend)
-    Lexicon.load(config.posts).save(run.folder)
     seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
     tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
+    Lexicon.load(config.posts).save(run.folder)
     _embed(run.folder, task, posts, words, config.index)
 
 
@@ -177,6 +178,7 @@ def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dic
 def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) -> None:
     save_parts(task, folder / WEIGHTS, MODELS)
     task.encoder.save(folder)
+    task.text.save(folder)
     vocabulary.save(folder)
     (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
 
@@ -185,7 +187,7 @@ def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words, index: In
     ids = posts.pictures["picture_id"].to_numpy(str)
     pictures = write_picture_embeddings(task.encoder, PixelPictures(posts.images), ids, folder)
     texts = text_vectors(task.text, words.words_PW)
-    WordLevels.measure(task.text.table_VD, np.load(folder / HEADS, mmap_mode="r")).save(folder)
+    WordLevels.measure(task.text.vectors(), np.load(folder / HEADS, mmap_mode="r")).save(folder)
     asked = texts[texts.any(axis=1)]  # a post without a known word asks for nothing
     Index.build(pictures.vectors_ND, index, queries_SD=asked).save(folder)
     Embeddings(posts.table["post_id"].to_numpy(str), texts).save(folder / TEXT)
@@ -220,12 +222,11 @@ def load_recall(folder: Path) -> Recalled:
     """
     load_manifest(folder, "recall")
     parts = load_parts(folder / WEIGHTS)
-    encoder, text = rebuild_encoder(folder), TextEncoder(parts["text"]["table_VD"])
+    encoder, text = rebuild_encoder(folder), load_text(folder, parts["text"])
     encoder.load_state_dict(parts["encoder"])
-    text.load_state_dict(parts["text"])
     blend = Blend(**json.loads((folder / BLEND).read_text(encoding="utf-8")))
     levels, cut = WordLevels.load(folder), cutter(Lexicon.load(folder))
-    return Recalled(encoder.eval(), text.eval(), Vocabulary.load(folder), blend, levels, cut)
+    return Recalled(encoder.eval(), text, Vocabulary.load(folder), blend, levels, cut)
 
 
 def main(config: RecallConfig) -> Path:

@@ -30,7 +30,7 @@ def test_a_loud_word_does_not_drown_the_other(heads_NHD: np.ndarray) -> None:
     heads = torch.from_numpy(heads_NHD)
     assert best_heads(table_VD[[3, 4]], heads).mean(dim=0).argmax() in range(20, 40)  # the raw mean is word 3 alone
     levels = WordLevels.measure(table_VD, heads_NHD)
-    each_WN = levels.word_scores(table_VD, [3, 4], heads)
+    each_WN = levels.word_scores(table_VD[[3, 4]], [3, 4], heads)
     assert each_WN.mean(axis=0).argmax() == 7
     np.testing.assert_allclose(np.median(each_WN, axis=1), 0, atol=0.02)
     np.testing.assert_allclose(np.quantile(each_WN, 0.99, axis=1), 2.326, atol=0.05)
@@ -40,8 +40,8 @@ def test_the_length_of_a_words_vector_says_nothing(heads_NHD: np.ndarray) -> Non
     table_VD = torch.randn(6, D, generator=torch.Generator().manual_seed(0))
     louder_VD = table_VD * torch.tensor([1.0, 1.0, 1.0, 5.0, 0.1, 3.0])[:, None]
     heads, words = torch.from_numpy(heads_NHD), [3, 4, 5]
-    one = WordLevels.measure(table_VD, heads_NHD).word_scores(table_VD, words, heads)
-    other = WordLevels.measure(louder_VD, heads_NHD).word_scores(louder_VD, words, heads)
+    one = WordLevels.measure(table_VD, heads_NHD).word_scores(table_VD[words], words, heads)
+    other = WordLevels.measure(louder_VD, heads_NHD).word_scores(louder_VD[words], words, heads)
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
