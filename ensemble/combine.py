@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.shares import to_growth
+from data.windows import known_on
 from rank.backtest import Backtest
 from rank.calibration import Calibration
 from rank.metrics import CLASSES, change_class
@@ -105,6 +106,12 @@ def combine(backtest: Backtest, origins: pd.DatetimeIndex) -> Combined:
         (*backtest.models, ENSEMBLE), nested.weights_M, origins, nested.in_sample, nested.held_out, calibrations,
         belief, blend_OS,
     )  # fmt: skip
+
+
+def used_until(backtest: Backtest, combined: Combined) -> pd.Timestamp:
+    """The latest day behind weights and intervals: when the labels that they were fitted on were all known."""
+    periods = [backtest.target.period(origin) for origin in combined.fitted_on]
+    return max(known_on(backtest.panel, period) for period in periods)
 
 
 def own_classes(backtest: Backtest, weights_M: np.ndarray) -> np.ndarray:

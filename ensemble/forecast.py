@@ -92,6 +92,8 @@ class Outcome:
     """Point forecasts of all models."""
     combined: Combined
     """Weights and intervals, fitted on validation."""
+    final: Combined
+    """Those of the latest origin, fitted on validation and test."""
     forecast: pd.DataFrame
     """All models at the test origins."""
     metrics: pd.DataFrame
@@ -113,7 +115,7 @@ def judge(backtest: Backtest, level: float = 0.8) -> Outcome:
     metrics = score(backtest, combined, forecast)
     both = combine(backtest, pd.DatetimeIndex([*split.validation, *split.test])) if len(split.test) else combined
     following = forecast_frame(backtest, both, pd.DatetimeIndex([split.latest]), level)
-    return Outcome(backtest, combined, forecast, metrics, following, table_text(backtest, combined, metrics))
+    return Outcome(backtest, combined, both, forecast, metrics, following, table_text(backtest, combined, metrics))
 
 
 def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> tuple[Panel, Target, Split]:

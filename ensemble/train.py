@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.panel import Panel
+from ensemble.combine import used_until
 from ensemble.forecast import judge
 from rank.stored import load_backtest
 from stylecast.errors import UserError
@@ -70,4 +71,7 @@ def main(config: EnsembleConfig) -> str:
             (run.folder / "weights.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
             (run.folder / "table.txt").write_text(outcome.table + "\n", encoding="utf-8")
             run.metrics |= told
+            for part, fitted in (("weights", outcome.combined), ("weights of the latest", outcome.final)):
+                days = [str(origin.date()) for origin in fitted.fitted_on]
+                run.fitted_on[part] = {"origins": days, "until": str(used_until(backtest, fitted).date())}
     return (config.out / "table.txt").read_text(encoding="utf-8").rstrip("\n")
