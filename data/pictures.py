@@ -10,7 +10,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from data.video import is_video, open_frame
+
 MAX_PIXELS = 50_000_000  # a picture beyond this is a decompression bomb, or no post's picture
+THUMB = 8
+# The eight lowest waves of a cosine transform over 32 pixels.
+_COSINES = np.cos(np.pi / 32 * np.outer(np.arange(8), np.arange(32) + 0.5)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,14 @@ class Decoded:
     """uint8 S×S×3 RGB."""
     reason: str
     """Why it cannot be used; "" = it can."""
-    family: int
-    """Difference hash: near duplicates share it."""
+    hash: int = 0
+    """Perceptual hash: copies differ in few of its bits."""
+    thumb: bytes = b""
+    """Coarse colours, uint8 8×8×3 RGB of the whole picture."""
 
 
-def difference_hash(image: np.ndarray) -> int:
-    """64 bits that tell where brightness falls from left to right (N. Krawetz, dHash, 2013).
+def perceptual_hash(image: np.ndarray) -> int:
+    """64 bits: which of the lowest frequencies of the grey levels lie above their median (C. Zauner, pHash, 2010).
 
     Args:
         image: uint8 H×W×3 RGB.
@@ -34,34 +41,62 @@ def difference_hash(image: np.ndarray) -> int:
     Returns:
         The hash as a signed 64-bit number.
     """
-    gray = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
-    bits = np.packbits(gray[:, 1:] > gray[:, :-1])
+    gray = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
+    waves = (_COSINES @ gray.astype(np.float32) @ _COSINES.T).ravel()
+    # The first is the brightness. Sorting 64 numbers is four times as fast as NumPy's median.
+    bits = np.packbits(waves > np.sort(waves[1:])[31])
     return int(np.frombuffer(bits.tobytes(), dtype=">i8")[0])
 
 
-def letterbox(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize to a square with the proportions kept; the rest is white.
-
-    Args:
-        image: uint8 H×W×3.
-        size: side of the square, pixels.
-
-    Returns:
-        uint8 size×size×3.
-    """
+def fit_within(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize with the proportions kept, so that the longer side has `size` pixels."""
     height, width = image.shape[:2]
     scale = size / max(height, width)
     new = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    if new == (size, size):
+    return cv2.resize(image, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def place_in(shape: tuple[int, ...], size: int) -> tuple[slice, slice]:
+    """Rows and columns of a square of `size` pixels in which a picture lies, in the middle."""
+    top, left = (size - shape[0]) // 2, (size - shape[1]) // 2
+    return slice(top, top + shape[0]), slice(left, left + shape[1])
+
+
+def letterbox(image: np.ndarray, size: int, around: int = 255) -> np.ndarray:
+    """Resize to a square with the proportions kept; the rest is white, or as bright as `around`.
+
+    Args:
+        image: uint8 H×W×3, or H×W.
+        size: side of the square, pixels.
+        around: 0..255.
+
+    Returns:
+        uint8 size×size×3, or size×size.
+    """
+    small = fit_within(image, size)
+    if small.shape[:2] == (size, size):
         return small
-    square = np.full((size, size, 3), 255, np.uint8)
-    top, left = (size - new[1]) // 2, (size - new[0]) // 2
-    square[top : top + new[1], left : left + new[0]] = small
+    square = np.full((size, size, *image.shape[2:]), around, np.uint8)
+    square[place_in(small.shape, size)] = small
     return square
 
 
-def _open(path: Path, size: int) -> np.ndarray:
+def open_picture(path: Path, size: int) -> np.ndarray:
+    """Read a picture, or the frame of a video, upright and on white.
+
+    Args:
+        path: the file.
+        size: side that is needed, pixels; a JPEG may come at a fraction of its own, at least twice this.
+
+    Returns:
+        uint8 H×W×3 RGB.
+
+    Raises:
+        ValueError: it is too large, or a video that cannot be read.
+        Exception: whatever Pillow raises for a file that it cannot read.
+    """
+    if is_video(path.name):
+        return open_frame(path, MAX_PIXELS)
     with Image.open(path) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise ValueError(f"{picture.width}×{picture.height} pixels are more than {MAX_PIXELS:,}")
@@ -87,18 +122,21 @@ def decode(root: Path, relative: str, size: int, min_contrast: float) -> Decoded
     """
     path = (root / relative).resolve()
     if not path.is_relative_to(root.resolve()):
-        return Decoded(None, "path outside the image root", 0)
+        return Decoded(None, "path outside the image root")
     if not path.is_file():
-        return Decoded(None, "no such file", 0)
+        return Decoded(None, "no such file")
     try:
-        image = letterbox(_open(path, size), size)
+        small = fit_within(open_picture(path, size), size)
     # Pillow raises OSError, SyntaxError, ValueError, struct.error … for broken files; all mean the same here.
     except Exception as error:
-        return Decoded(None, f"unreadable picture ({type(error).__name__}: {error})".replace(str(path), relative), 0)
+        kind = "video" if is_video(relative) else "picture"
+        return Decoded(None, f"unreadable {kind} ({type(error).__name__}: {error})".replace(str(path), relative))
+    image = letterbox(small, size)
     contrast = float(cv2.meanStdDev(image)[1].mean())  # ten times as fast as NumPy's
     if contrast < min_contrast:
-        return Decoded(None, f"nearly one colour (contrast {contrast:.1f} < {min_contrast})", 0)
-    return Decoded(image, "", difference_hash(image))
+        return Decoded(None, f"nearly one colour (contrast {contrast:.1f} < {min_contrast})")
+    thumb = cv2.resize(small, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    return Decoded(image, "", perceptual_hash(small), thumb.tobytes())
 
 
 def decode_all(paths: list[str], root: Path, size: int, min_contrast: float) -> list[Decoded]:

@@ -126,7 +126,8 @@ def main(config: PrepareConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: `posts.parquet`, `pictures.parquet`, `images.npy`, `rejected.csv`, `lexicon.json`.
+        The run folder: `posts.parquet`, `pictures.parquet`, `images.npy`, `duplicates.csv`, `rejected.csv`,
+        `lexicon.json`; with clothes also `masks.npy`, `garment.csv`, `garment_curve.csv` and its figure.
 
     Raises:
         UserError: the table cannot be read, or no row of it can be used.

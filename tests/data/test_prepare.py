@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.pictures import decode, difference_hash, letterbox
+from data.pictures import decode, letterbox, perceptual_hash
 from data.posts import Posts
 from data.prepare import PrepareConfig, main
 from data.splits import split_posts
@@ -188,8 +188,8 @@ def test_near_duplicates_share_a_hash() -> None:
     image = cv2.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), (96, 96), interpolation=cv2.INTER_CUBIC)
     darker = (image * 0.8).astype(np.uint8)
     other = np.ascontiguousarray(image[:, ::-1])
-    assert difference_hash(image) == difference_hash(darker)
-    assert difference_hash(image) != difference_hash(other)
+    assert perceptual_hash(image) == perceptual_hash(darker)
+    assert perceptual_hash(image) != perceptual_hash(other)
     assert letterbox(image[:40], 64).shape == (64, 64, 3)
 
 
