@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 import torch
 
+from data.cutter import cutter
+from data.lexicon import Lexicon
 from data.posts import Posts
-from recall import sheet
+from recall import fonts, sheet
 from recall.embeddings import Embeddings, normalise, text_vectors
 from recall.index import Index
 from recall.index_kinds import IndexConfig
@@ -152,7 +154,7 @@ def test_command_prints_hits_and_draws_a_sheet(recall_run: Path, tmp_path: Path)
 def test_sheet_without_a_chinese_font_shows_ids_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sheet, "CHINESE_FONTS", ())
+    monkeypatch.setattr(fonts, "CHINESE_FONTS", ())
     found = pd.DataFrame({"rank": [1], "score": [0.5], "title": ["价格 $5$"], "picture_id": ["p/0"], "row": [0]})
     sheet.contact_sheet(found, np.zeros((1, 8, 8, 3), np.uint8), tmp_path / "one.png", "红色")
     assert "fonts-noto-cjk" in caplog.text
@@ -181,3 +183,14 @@ def test_later_posts_move_no_earlier_vector(recall_run: Path, recall_config: Rec
 def test_recipes_survive_a_round_trip(name: str) -> None:
     config = RECIPES[name]()
     assert from_dict(to_dict(config), RecallConfig) == config
+
+
+def test_a_phrase_is_cut_as_the_posts_were(shapes: Path, recall_run: Path) -> None:
+    assert Lexicon.load(recall_run) == Lexicon.load(shapes / "prepare")
+    searcher = Searcher.load(recall_run)
+    both = searcher.models.vocabulary.encode(["红色", "绿色"])
+    assert len(both) == 2
+    assert searcher.known("红色绿色") == (both, [])
+    own = cutter(Lexicon((("红色绿色", None),), ("周末",)))
+    searcher.models = replace(searcher.models, cutter=own)
+    assert searcher.known("红色绿色 周末 红色") == (both[:1], ["红色绿色"])
