@@ -15,7 +15,7 @@ from data.shares import reference_shares, target_shares, to_growth, to_share
 from data.windows import Split, Target
 from rank.ladder import ladder_shares
 from rank.member import Answer, Member, Question
-from rank.metrics import CLASSES
+from rank.metrics import CLASSES, HOT_PART
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Backtest:
     """Forecast shares, within [0, 1]; 0 for a style not seen by the origin."""
     classes_MOSC: np.ndarray
     """Class probabilities of members that tell them; NaN otherwise."""
+    hot_MOS: np.ndarray
+    """Probability of being hot (see `hot_part`) of members that tell it; NaN otherwise."""
     seen_OS: np.ndarray
     """Whether a style had a post by the origin: no other is forecast or scored."""
     truth_OS: np.ndarray
@@ -52,6 +54,8 @@ class Backtest:
     """Mean absolute error of the last value on training origins: the scale of MASE."""
     used_MO: np.ndarray
     """The latest day that anything behind a model's forecasts used (datetime64[D]); NaT where it does not tell."""
+    hot_part: float
+    """Part of the styles, the largest at the target, that count as hot."""
 
     @property
     def growth_OS(self) -> np.ndarray:
@@ -69,7 +73,12 @@ class Backtest:
 
 
 def run_backtest(
-    panel: Panel, target: Target, split: Split, members: Sequence[Member], full_ladder: bool = False
+    panel: Panel,
+    target: Target,
+    split: Split,
+    members: Sequence[Member],
+    full_ladder: bool = False,
+    hot_part: float = HOT_PART,
 ) -> Backtest:
     """Asks every rung and member; what is said for an origin depends on nothing after it.
 
@@ -81,6 +90,7 @@ def run_backtest(
         split: the origins.
         members: the forecasters.
         full_ladder: whether the slow upper rungs stand in the ladder too.
+        hot_part: part of the styles, the largest at the target, that count as hot.
 
     Raises:
         ValueError: two members have one name.
@@ -96,6 +106,7 @@ def run_backtest(
     reference_OS, half_O = reference_shares(panel, target, origins)
     shape = (len(origins), len(panel.styles))
     share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)
+    hot_MOS = np.full((len(models), *shape), np.nan)
     place = {model: number for number, model in enumerate(models)}
     share_MOS[
         ladder["model"].map(place), origins.get_indexer(pd.Index(ladder["origin"])), panel_rows(panel, ladder["style"])
@@ -110,6 +121,8 @@ def run_backtest(
             used_MO[place[member.name]] = answer.used_O.to_numpy().astype("datetime64[D]")
         if answer.classes_OSC is not None:
             classes_MOSC[place[member.name]] = answer.classes_OSC
+        if answer.hot_OS is not None:
+            hot_MOS[place[member.name]] = answer.hot_OS
     seen_OS = np.array([panel.count_ST[:, : panel.index(origin) + 1].any(axis=1) for origin in origins])
     share_MOS = np.where(seen_OS, share_MOS, 0.0)
     for number, origin in enumerate(origins):
@@ -117,9 +130,9 @@ def run_backtest(
             total_M1 = share_MOS[:, number].sum(axis=1, keepdims=True)
             share_MOS[:, number] /= np.where(total_M1 > 0, total_M1, 1.0)
     return Backtest(
-        panel, target, split, models, rungs, share_MOS, classes_MOSC, seen_OS,
+        panel, target, split, models, rungs, share_MOS, classes_MOSC, hot_MOS, seen_OS,
         target_shares(panel, target, origins), reference_OS, half_O, question.thresholds, _last_error(question),
-        np.maximum(used_MO, _thresholds_used(question)),
+        np.maximum(used_MO, _thresholds_used(question)), hot_part,
     )  # fmt: skip
 
 

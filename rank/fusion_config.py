@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from data.panel_grid import Granularity
+from rank.metrics import HOT_PART
 from stylecast.loop import LoopConfig
 
 
@@ -40,7 +41,7 @@ class FusionConfig:
     """Weight of the loss of the three classes (down, flat, up)."""
     hot_weight: float = 0.1
     """Weight of the loss of hot or not."""
-    hot_part: float = 0.2
+    hot_part: float = HOT_PART
     """Part of the styles, the largest at the target, that count as hot."""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(

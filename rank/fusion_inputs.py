@@ -23,7 +23,7 @@ from rank.gaussian import Kernel
 from rank.history_features import noise, relative_size, share_rank, trailing
 from rank.lead import Lead, lead_of, shrunk_level
 from rank.look import Look
-from rank.metrics import change_thresholds
+from rank.metrics import change_thresholds, is_hot
 
 OUTLOOK = "start"
 TRAILING = (7, 28, 91)
@@ -78,10 +78,9 @@ class Reader:
     def labels(self, origins: pd.DatetimeIndex, windows: Windows, training: bool = False) -> Labels:
         """What came of the windows of these origins."""
         share_OS = target_shares(self.panel, self.target, origins, training)
-        edge_O1 = np.quantile(share_OS, 1 - self.config.hot_part, axis=1, keepdims=True)
         share_B = share_OS.ravel()
         growth_B = to_growth(share_B, windows.reference_B, windows.half_B)
-        return Labels(share_B, growth_B, ((share_OS >= edge_O1) & (share_OS > 0)).ravel().astype(np.float32))
+        return Labels(share_B, growth_B, is_hot(share_OS, self.config.hot_part).ravel().astype(np.float32))
 
     def fit_scaler(self, windows: Windows, labels: Labels) -> Scaler:
         """Means and deviations over training windows."""

@@ -56,6 +56,8 @@ class Answer:
     """Probabilities of down, flat and up by `Question.thresholds`, or None where the member has no own."""
     used_O: pd.DatetimeIndex | None = None
     """The latest day that anything behind an origin's forecasts used, told by the rows that were used; None: untold."""
+    hot_OS: np.ndarray | None = None
+    """Probability that the style is among the largest at the target, or None where the member has no own."""
 
 
 class Member(Protocol):
@@ -70,7 +72,7 @@ class Member(Protocol):
 
 
 def from_frame(frame: pd.DataFrame, question: Question) -> Answer:
-    """An answer from a frame `origin, style, growth` and, if it has them, `p_down, p_flat, p_up` and `used`."""
+    """An answer from a frame `origin, style, growth` and, if it has them, `p_down, p_flat, p_up`, `p_hot`, `used`."""
     origins, styles = question.split.all, pd.Index(list(question.panel.styles))
     row_N, column_N = origins.get_indexer(pd.Index(frame["origin"])), styles.get_indexer(pd.Index(frame["style"]))
     use_N = (row_N >= 0) & (column_N >= 0)
@@ -79,9 +81,13 @@ def from_frame(frame: pd.DataFrame, question: Question) -> Answer:
         used_O = pd.DatetimeIndex(frame.groupby("origin")["used"].max().reindex(origins))
     growth_OS = np.zeros((len(origins), len(styles)))
     growth_OS[row_N[use_N], column_N[use_N]] = frame["growth"].to_numpy()[use_N]
+    hot_OS = None
+    if "p_hot" in frame.columns:
+        hot_OS = np.zeros(growth_OS.shape)
+        hot_OS[row_N[use_N], column_N[use_N]] = frame["p_hot"].to_numpy()[use_N]
     names = [f"p_{name}" for name in CLASSES]
     if not set(names) <= set(frame.columns):
-        return Answer(growth_OS, None, used_O)
+        return Answer(growth_OS, None, used_O, hot_OS)
     classes_OSC = np.full((*growth_OS.shape, len(CLASSES)), 1 / len(CLASSES))
     classes_OSC[row_N[use_N], column_N[use_N]] = frame[names].to_numpy()[use_N]
-    return Answer(growth_OS, classes_OSC, used_O)
+    return Answer(growth_OS, classes_OSC, used_O, hot_OS)

@@ -8,6 +8,8 @@ from scipy.stats import rankdata
 
 CLASSES = ("down", "flat", "up")
 """Change classes, in order; a class is its place in this tuple."""
+HOT_PART = 0.2
+"""Part of the styles, the largest, that count as hot where nothing else is said."""
 
 
 def mae(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
@@ -90,6 +92,26 @@ def macro_f1(truth_N: np.ndarray, predicted_N: np.ndarray, classes: int = len(CL
         if said + is_so > 0:
             scores.append(2 * hit / (said + is_so))
     return float(np.mean(scores)) if scores else float("nan")
+
+
+def is_hot(share_OS: np.ndarray, part: float) -> np.ndarray:
+    """Which styles of each origin are in its top part by share, bool; none where the share is 0 or not known."""
+    return (share_OS >= np.quantile(share_OS, 1 - part, axis=-1, keepdims=True)) & (share_OS > 0)
+
+
+def f1(truth_N: np.ndarray, said_N: np.ndarray) -> float:
+    """F1 of yes (bool arrays); 0 where yes was neither so nor said."""
+    hit, both = int((truth_N & said_N).sum()), int(truth_N.sum() + said_N.sum())
+    return 2 * hit / both if both else 0.0
+
+
+def auc(truth_N: np.ndarray, score_N: np.ndarray) -> float:
+    """Chance that a yes scores above a no, ties counting half (area under the ROC curve); NaN where all are alike."""
+    yes = int(truth_N.sum())
+    no = len(truth_N) - yes
+    if yes == 0 or no == 0:
+        return float("nan")
+    return float((rankdata(score_N)[truth_N].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
 def change_thresholds(growth_N: np.ndarray) -> tuple[float, float]:

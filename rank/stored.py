@@ -16,7 +16,7 @@ from rank.backtest import Backtest
 from stylecast.errors import UserError
 
 ARRAYS, ABOUT = "backtest.safetensors", "backtest.json"
-FIELDS = ("share_MOS", "classes_MOSC", "seen_OS", "truth_OS", "reference_OS", "half_O")
+FIELDS = ("share_MOS", "classes_MOSC", "hot_MOS", "seen_OS", "truth_OS", "reference_OS", "half_O")
 
 
 def _days(index: pd.DatetimeIndex) -> list[str]:
@@ -30,6 +30,7 @@ def save_backtest(backtest: Backtest, folder: Path) -> None:
     about = {
         "target": str(backtest.target), "models": backtest.models, "rungs": backtest.rungs,
         "styles": backtest.panel.styles, "thresholds": backtest.thresholds, "last_error": backtest.last_error,
+        "hot_part": backtest.hot_part,
         "train": _days(split.train), "validation": _days(split.validation), "test": _days(split.test),
         "latest": str(split.latest.date()),
         "used": {m: [str(d) for d in days] for m, days in zip(backtest.models, backtest.used_MO, strict=True)},
@@ -48,8 +49,8 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
         UserError: the panel has other styles.
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    if "used" not in about:
-        raise UserError(f"{folder}: made before runs told which days they used; run `stylecast rank --force`")
+    if missing := [name for name in ("used", "hot_part") if name not in about]:
+        raise UserError(f"{folder}: made by an earlier version, without `{missing[0]}`; run `stylecast rank --force`")
     if tuple(about["styles"]) != panel.styles:
         raise UserError(
             f"{folder}: was made from other styles than those given; name the `styles` run of that rank run"
@@ -60,6 +61,7 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
     return Backtest(
         panel=panel, target=Target.parse(about["target"]), split=split, models=tuple(about["models"]),
         rungs=tuple(about["rungs"]), thresholds=(low, high), last_error=about["last_error"],
+        hot_part=about["hot_part"],
         used_MO=np.array([about["used"][model] for model in about["models"]], dtype="datetime64[D]"),
         **load_file(folder / ARRAYS),
     )  # fmt: skip

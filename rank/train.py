@@ -131,7 +131,9 @@ def main(config: RankConfig) -> Path:
         bags = read_bags(config, panel, config.modalities) if "fusion-lstm" in config.members else None
         folder = run.folder / "fusion-lstm"
         members = build_members(config.members, config.boost, config.fusion, folder, world, bags)
-        backtest = run_backtest(panel_read(panel, read), target, split, members, config.ladder == "full")
+        backtest = run_backtest(
+            panel_read(panel, read), target, split, members, config.ladder == "full", config.fusion.hot_part
+        )
         if world.is_main:
             save_backtest(backtest, run.folder)
             every = backtest.used_MO[:, backtest.places(split.all)]
