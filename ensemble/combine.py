@@ -27,7 +27,7 @@ WIDE = 0.95
 """Part of the truths that the wide interval (`lower_95`, `upper_95`) shall hold."""
 FORECAST_COLUMNS = (
     "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "lower_95", "upper_95",
-    "growth", "p_down", "p_flat", "p_up",
+    "growth", "p_down", "p_flat", "p_up", "p_hot",
 )  # fmt: skip
 
 
@@ -119,12 +119,21 @@ def own_classes(backtest: Backtest, weights_M: np.ndarray) -> np.ndarray:
 
     The ensemble's is the weighted mean of its members' (of equal weights when those with classes have none).
     """
-    has_M = np.isfinite(backtest.classes_MOSC).all(axis=(1, 2, 3))
-    blend_OSC = np.full(backtest.classes_MOSC.shape[1:], np.nan)
+    return _with_blend(backtest.classes_MOSC, weights_M)
+
+
+def own_hot(backtest: Backtest, weights_M: np.ndarray) -> np.ndarray:
+    """Likewise the probabilities of being hot, [M + 1, O, S]."""
+    return _with_blend(backtest.hot_MOS, weights_M)
+
+
+def _with_blend(told_MX: np.ndarray, weights_M: np.ndarray) -> np.ndarray:
+    has_M = np.isfinite(told_MX).reshape(len(told_MX), -1).all(axis=1)
+    blend_X = np.full(told_MX.shape[1:], np.nan)
     if has_M.any():
         part_M = weights_M[has_M] if weights_M[has_M].sum() > 0 else np.ones(int(has_M.sum()))
-        blend_OSC = np.tensordot(part_M / part_M.sum(), backtest.classes_MOSC[has_M], axes=1)
-    return np.concatenate([backtest.classes_MOSC, blend_OSC[None]])
+        blend_X = np.tensordot(part_M / part_M.sum(), told_MX[has_M], axes=1)
+    return np.concatenate([told_MX, blend_X[None]])
 
 
 def _belief(
@@ -154,6 +163,8 @@ def forecast_frame(
 ) -> pd.DataFrame:
     """The noun `Forecast` for these origins: a row for every style seen, origin and model.
 
+    `p_hot`, the probability to be among the largest at the target, is NaN for a model that does not tell it.
+
     Args:
         backtest: the forecasts.
         combined: fitted on labels that were known by these origins.
@@ -166,7 +177,7 @@ def forecast_frame(
     every, styles = backtest.split.all, np.array(backtest.panel.styles, dtype=object)
     periods = [backtest.target.period(origin) for origin in every]
     starts, ends = (pd.DatetimeIndex([period[side] for period in periods]) for side in (0, 1))
-    own_MOSC = own_classes(backtest, combined.weights_M)
+    own_MOSC, hot_MOS = own_classes(backtest, combined.weights_M), own_hot(backtest, combined.weights_M)
     blend_OS = np.tensordot(combined.weights_M, backtest.share_MOS, axes=1)
     parts = []
     for number, model in enumerate(combined.models):
@@ -185,6 +196,7 @@ def forecast_frame(
             "lower_95": lowest_N, "upper_95": highest_N,
             "growth": to_growth(share_N, reference_N, half_N),
             **{f"p_{name}": classes_NC[:, place] for place, name in enumerate(CLASSES)},
+            "p_hot": hot_MOS[number][use_OS],
         }  # fmt: skip
         parts.append(pd.DataFrame(columns)[list(FORECAST_COLUMNS)])
     return pd.concat(parts, ignore_index=True)

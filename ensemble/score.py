@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from data.windows import Target
-from ensemble.combine import ENSEMBLE, Combined
+from ensemble.combine import ENSEMBLE, Combined, own_hot
 from rank import metrics
 from rank.backtest import Backtest
+from rank.hot import hot_scores
 from rank.metrics import CLASSES
 
 
@@ -27,7 +28,8 @@ def score(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -> pd.
     """A row for each split and model.
 
     On validation, which weights and intervals were fitted on, only errors and orders are told, the ensemble's with
-    weights that did not see the origin. `skill` is 1 - MAE / MAE of the rung that was best on validation.
+    weights that did not see the origin. `skill` is 1 - MAE / MAE of the rung that was best on validation. Which styles
+    will be hot is told by a model's own probabilities where it has some, else by its shares.
 
     Args:
         backtest: the forecasts of rungs and members.
@@ -44,7 +46,9 @@ def score(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -> pd.
             if split == "test":
                 weights_M = combined.weights_M
                 share_OS = np.tensordot(weights_M, backtest.share_MOS, axes=1) if model == ENSEMBLE else share_OS
+            hot_OS = own_hot(backtest, combined.weights_M)[number]
             told = {"split": split, "model": model, **_of_shares(backtest, share_OS, origins)}
+            told |= hot_scores(backtest, np.where(np.isfinite(hot_OS), hot_OS, share_OS), origins)
             if split == "test":
                 told |= _of_rows(backtest, forecast[forecast["model"] == model])
                 told |= _floors(backtest, origins)
@@ -140,13 +144,14 @@ def table_text(backtest: Backtest, combined: Combined, scores: pd.DataFrame) -> 
     validation = scores[scores["split"] == "validation"].set_index("model")
     test = scores[scores["split"] == "test"].set_index("model")
     head = f"{'model':<18}{'MAE val.':>10}{'MAE test':>10}{'skill':>8}{'growth ρ':>10}{'NDCG@10':>9}"
-    lines = [head + f"{'accuracy':>10}{'macro F1':>10}{'coverage':>10}{'width':>10}"]
+    lines = [head + f"{'accuracy':>10}{'macro F1':>10}{'hot F1':>8}{'coverage':>10}{'width':>10}"]
     for model in combined.models:
         line = f"{model:<18}{validation['mae'][model]:>10.4g}"
         if model in test.index:
             row = test.loc[model]
             line += f"{row['mae']:>10.4g}{row['skill']:>8.1%}{row['spearman_growth']:>10.2f}"
             line += f"{row['ndcg10_growth']:>9.2f}{row['accuracy']:>10.1%}{row['macro_f1']:>10.2f}"
+            line += f"{row['hot_f1']:>8.2f}"
             line += f"{row['coverage']:>10.1%}{row['width']:>10.4g}"
         lines.append(line)
     lines.append("")
