@@ -135,34 +135,38 @@ def is_further(pictures: pd.DataFrame, within_posts: bool) -> pd.Series:
     return further & (post != post[pictures["family"].to_numpy()])
 
 
-def report_copies(pictures: pd.DataFrame, times: pd.Series | None, folder: Path) -> dict[str, object]:
+def write_copies(pictures: pd.DataFrame, folder: Path) -> None:
     """Write `duplicates.csv`: every family of two and more, the largest first, its pictures in the order of time.
 
     Args:
-        pictures: as `mark_copies` made them.
-        times: post_id → time, where it is known.
+        pictures: as `mark_copies` made them, with `post_id, path` and, if known, `time`.
         folder: of the run.
-
-    Returns:
-        For the metrics: how many copies and reposts there are, their share, and the largest families.
     """
     sizes = pictures.groupby("family")["picture_id"].transform("size")
     rows = pictures.assign(
-        first=pictures["picture_id"].to_numpy(object)[pictures["family"].to_numpy()], size=sizes,
-        is_first=pictures["duplicate_of"] == "", repost=is_further(pictures, within_posts=False),
-        time=pictures["post_id"].map(times) if times is not None else "",
+        first=pictures["picture_id"].to_numpy(object)[pictures["family"].to_numpy()],
+        size=sizes, is_first=pictures["duplicate_of"] == "", repost=is_further(pictures, within_posts=False),
     )  # fmt: skip
     rows = rows[sizes > 1].sort_values(["size", "family"], ascending=[False, True], kind="stable")
-    columns = ["first", "size", "picture_id", "post_id", "time", "is_first", "repost", "likeness", "path"]
+    known = ["time"] if "time" in rows else []
+    columns = ["first", "size", "picture_id", "post_id", *known, "is_first", "repost", "likeness", "path"]
     rows[columns].to_csv(folder / FILE, index=False, float_format="%.3f")
-    count, families = int((pictures["duplicate_of"] != "").sum()), int(rows["is_first"].sum())
-    largest = rows[rows["is_first"]].head(5)
-    told = [f"{size} × {first}" for size, first in zip(largest["size"], largest["first"], strict=True)]
-    if count:
-        log.info("%d of %d pictures (%.1f%%) are copies of an earlier one, %d of them reposts in another post",
-                 count, len(pictures), 100 * count / len(pictures), rows["repost"].sum())  # fmt: skip
-        log.info("%d families of copies, the largest: %s; %s tells all", families, ", ".join(told), FILE)
-    return {
-        "duplicates": count, "duplicate_share": count / max(len(pictures), 1), "reposts": int(rows["repost"].sum()),
-        "duplicate_families": families, "largest_families": told,
-    }  # fmt: skip
+
+
+def count_copies(pictures: pd.DataFrame) -> dict[str, object]:
+    """How many pictures are copies, for the metrics and the log.
+
+    Args:
+        pictures: as `mark_copies` made them.
+    """
+    copies = int((pictures["duplicate_of"] != "").sum())
+    reposts = int(is_further(pictures, within_posts=False).sum())
+    largest = pictures.loc[pictures["duplicate_of"] != "", "duplicate_of"].value_counts().head(5)
+    told = [f"{count + 1} × {first}" for first, count in sorted(largest.items(), key=lambda x: (-x[1], str(x[0])))]
+    if copies:
+        log.info(
+            "%d of %d pictures (%.1f%%) are copies of an earlier one, %d of them in another post; the largest families "
+            "(%s tells all): %s", copies, len(pictures), 100 * copies / len(pictures), reposts, FILE, ", ".join(told),
+        )  # fmt: skip
+    share = copies / max(len(pictures), 1)
+    return {"duplicates": copies, "duplicate_share": share, "reposts": reposts, "largest_families": told}

@@ -35,9 +35,13 @@ class Posts:
     further numeric columns, split, and the cleaned text: sentence, hashtags, words (space separated), key_phrases
     (best first, `;` between), key_words (what each word of theirs is worth, see `data.key_phrases.read_shares`)."""
     pictures: pd.DataFrame
-    """One row a picture, row i describes images[i]: picture_id (`POST/NUMBER`), post_id, path, family."""
+    """One row a picture, row i describes images[i]: picture_id (`POST/NUMBER`), post_id, path, hash, garment (share of
+    clothing, where it was looked for), family (row of the first picture that it is a copy of), duplicate_of (its id),
+    likeness."""
     images: np.ndarray
     """uint8 N×H×W×3 RGB, memory-mapped."""
+    masks: np.ndarray | None = None
+    """uint8 N×H×W, memory-mapped: 1 where there are clothes; None where they were not looked for."""
 
     @property
     def dated(self) -> bool:
@@ -56,6 +60,7 @@ class Posts:
             pd.read_parquet(folder / "posts.parquet"),
             pd.read_parquet(folder / "pictures.parquet"),
             np.load(folder / "images.npy", mmap_mode="r"),
+            np.load(folder / "masks.npy", mmap_mode="r") if (folder / "masks.npy").exists() else None,
         )
 
 

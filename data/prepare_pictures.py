@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.duplicates import mark_copies, report_copies, thumbs_of
+from data.duplicates import count_copies, mark_copies, thumbs_of, write_copies
 from data.parallel import in_parallel
 from data.pictures import decode_all
 from data.video import is_video
@@ -70,9 +70,10 @@ class PictureSettings:
 
 
 def list_pictures(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a path of the posts' `images`: line, post_id, path, picture_id, in the order of the posts."""
+    """One row a path of the posts' `images`: line, post_id, time (if known), path, picture_id; in the posts' order."""
     paths = table["images"].str.split(";") if "images" in table else pd.Series([[]] * len(table), index=table.index)
-    rows = table[["line", "post_id"]].assign(path=paths).explode("path").dropna(subset=["path"])
+    known = [name for name in ("line", "post_id", "time") if name in table]
+    rows = table[known].assign(path=paths).explode("path").dropna(subset=["path"])
     rows["path"] = rows["path"].astype(str).str.strip()
     rows = rows[rows["path"] != ""].reset_index(drop=True)
     number = rows.groupby("post_id").cumcount().astype(str)
@@ -132,10 +133,41 @@ def _find_clothes(rows: pd.DataFrame, config: PictureSettings, root: Path, folde
     return rows
 
 
+def write_pictures(rows: pd.DataFrame, config: PictureSettings, root: Path, folder: Path) -> pd.DataFrame:
+    """Decode pictures into `images.npy`; find their clothes (`masks.npy`) and their copies (`duplicates.csv`).
+
+    Args:
+        rows: as `list_pictures` makes them.
+        config: how.
+        root: the image root.
+        folder: where to.
+
+    Returns:
+        The rows with `reason`, "" for those that are written, in the same order; of these `hash`, `garment` (where
+        clothes were looked for) and what `mark_copies` tells.
+
+    Raises:
+        UserError: the segmentation checkpoint cannot be loaded.
+    """
+    rows, thumb_ND = _decode(rows, config, root, folder / "images.raw")
+    good = rows[rows["reason"] == ""]
+    if config.segment != "none":
+        good = _find_clothes(good, config, root, folder)
+        rows = rows.assign(garment=good["garment"], reason=good["reason"].reindex(rows.index).fillna(rows["reason"]))
+    keep = (good["reason"] == "").to_numpy()
+    _compact(folder / "images.raw", keep, (config.picture_size, config.picture_size, 3))
+    good = mark_copies(good[keep], thumb_ND[keep], config.duplicate_bits, config.duplicate_likeness)
+    write_copies(good, folder)
+    marks = good[["family", "duplicate_of", "likeness"]].reindex(rows.index)
+    marks["family"] = marks["family"].fillna(-1).astype(np.int64)
+    marks["duplicate_of"] = marks["duplicate_of"].fillna("")
+    return rows.join(marks)
+
+
 def read_pictures(
     table: pd.DataFrame, config: PictureSettings, root: Path, run: Run
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Decode the pictures of posts into `images.npy`; find their clothes (`masks.npy`) and their copies.
+    """The pictures of posts, as `write_pictures` writes them.
 
     Args:
         table: posts in the order of time and id, with `line, post_id, images`.
@@ -150,22 +182,14 @@ def read_pictures(
     Raises:
         UserError: the segmentation checkpoint cannot be loaded.
     """
-    rows, thumb_ND = _decode(list_pictures(table), config, root, run.folder / "images.raw")
-    readable = rows[rows["reason"] == ""]
-    unusable = [rows[rows["reason"] != ""]]
+    rows = write_pictures(list_pictures(table), config, root, run.folder)
+    bad = rows[rows["reason"] != ""]
+    pictures = rows[rows["reason"] == ""].drop(columns=["line", "time", "reason"], errors="ignore")
+    pictures = pictures.reset_index(drop=True)
+    run.metrics |= count_copies(pictures)
     if config.segment != "none":
-        readable = _find_clothes(readable, config, root, run.folder)
-        unusable.append(readable[readable["reason"] != ""])
-        run.metrics["too_little_clothing"] = len(unusable[-1])
-    keep = (readable["reason"] == "").to_numpy()
-    _compact(run.folder / "images.raw", keep, (config.picture_size, config.picture_size, 3))
-    columns = ["picture_id", "post_id", "path", "hash", *(["garment"] if "garment" in readable else [])]
-    pictures = readable.loc[keep, columns].reset_index(drop=True)
-    pictures = mark_copies(pictures, thumb_ND[keep], config.duplicate_bits, config.duplicate_likeness)
-    times = table.set_index("post_id")["time"] if "time" in table else None
-    run.metrics |= report_copies(pictures, times, run.folder)
+        run.metrics["too_little_clothing"] = int(bad["garment"].notna().sum())
     if videos := sum(map(is_video, pictures["path"])):
         run.metrics["videos"] = videos
         log.info("%d of the pictures are frames of videos", videos)
-    bad = pd.concat(unusable)
     return pictures, bad[["line", "post_id", "reason"]].assign(column="images", value=bad["path"])

@@ -64,7 +64,8 @@ def _caption(config: CaptionConfig, run: Run) -> None:
     rows_P, rows_N = silent_posts(posts)
     written, values = [], np.zeros(0, np.float32)
     if len(rows_P):
-        heads_NHD = embed(pretrained.encoder, PixelPictures(posts.images), rows_N, torch.device("cpu"))
+        pictures = PixelPictures.of(posts, pretrained.encoder.config.view)
+        heads_NHD = embed(pretrained.encoder, pictures, rows_N, torch.device("cpu"))
         with torch.inference_mode():
             found = pretrained.captions.write(torch.from_numpy(heads_NHD[:, 0]), before.caption_width, config.beam)
         written, values = words_of(found.tokens_BT.numpy(), pretrained.vocabulary), found.log_probability_B.numpy()

@@ -9,7 +9,7 @@ import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,9 @@ class EncoderConfig:
     """Length of a head, dimensions."""
     image_size: int = 0
     """Side that pictures are resized to, pixels; 0 = what the backbone asks for, else as cached."""
+    view: Literal["picture", "garment"] = "picture"
+    """What it sees of a picture: all, or the clothes on black, which `stylecast prepare --segment` finds. Later stages
+    show it the same."""
     frozen: bool = False
     """Leave the weights of a transformers backbone as they are, and train only what stands on it."""
     layer_decay: float = 1.0

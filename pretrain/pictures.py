@@ -6,14 +6,16 @@ Shapes: N pictures of the corpus, B pictures of a batch, S pixels a side, H head
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from data.posts import Posts
 from pretrain.encoder import Encoder
+from stylecast.errors import UserError
 from stylecast.logs import progress
 
 log = logging.getLogger(__name__)
@@ -102,15 +104,38 @@ class PixelPictures:
     """uint8 RGB of the corpus, usually memory-mapped."""
     change: AugmentConfig = field(default_factory=AugmentConfig)
     """How training pictures are changed."""
+    masks_NSS: np.ndarray | None = None
+    """uint8, 0 where a picture is blackened; None = nowhere."""
+
+    @classmethod
+    def of(
+        cls, posts: Posts, view: Literal["picture", "garment"], change: AugmentConfig | None = None
+    ) -> "PixelPictures":
+        """The pictures of posts: whole, or their clothes on black.
+
+        Args:
+            posts: the posts.
+            view: which of the two; an encoder's own is `encoder.config.view`.
+            change: how training pictures are changed.
+
+        Raises:
+            UserError: the clothes of these posts were not looked for.
+        """
+        if view == "garment" and posts.masks is None:
+            raise UserError("view garment: these posts have no masks; run `stylecast prepare` with --segment on them")
+        return cls(posts.images, change or AugmentConfig(), posts.masks if view == "garment" else None)
 
     def __len__(self) -> int:
         return len(self.images_NSSC)
 
     def batch(self, rows_B: np.ndarray, generator: torch.Generator | None = None) -> Tensor:
         """uint8 B×S×S×3, augmented where there is a generator."""
+        images = self.images_NSSC
+        if self.masks_NSS is not None:
+            images, rows_B = images[rows_B] * self.masks_NSS[rows_B][..., None], np.arange(len(rows_B))
         if generator is None:
-            return torch.from_numpy(self.images_NSSC[rows_B])
-        return torch.from_numpy(augment(self.images_NSSC, rows_B, self.change, generator))
+            return torch.from_numpy(images[rows_B])
+        return torch.from_numpy(augment(images, rows_B, self.change, generator))
 
     def groups(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         """All in one: they share a size."""

@@ -118,7 +118,7 @@ def read_lessons(config: PretrainConfig) -> Lessons:
             f"{config.posts}: {len(train_rows)} pictures with text to train on and {len(valid_rows)} to validate on "
             "are too few; give more posts with pictures and text, or a later --cut-off"
         )
-    pictures = PixelPictures(posts.images, config.augment)
+    pictures = PixelPictures.of(posts, config.encoder.view, config.augment)
     training, held_out = (
         PictureBatches(pictures, rows, division.post_N, tags_PW, tokens_PT) for rows in (train_rows, valid_rows)
     )

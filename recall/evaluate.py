@@ -25,7 +25,7 @@ from data.pools import read_answers
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.examples import divide, encode_words
-from pretrain.pictures import AugmentConfig, PixelPictures
+from pretrain.pictures import PixelPictures
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig
 from recall.gallery import build_gallery
@@ -125,7 +125,7 @@ def _held_out(config: EvaluateConfig, folder: Path, searcher: Searcher, posts: P
     )  # fmt: skip
     if not len(gallery.posts_Q):
         raise UserError(f"--part {config.part}: no such post has pictures and known words")
-    pictures = PixelPictures(posts.images, AugmentConfig())
+    pictures = PixelPictures.of(posts, models.encoder.config.view)
     word, sentence = score_gallery(models.encoder, models.text, pictures, gallery, words_PW[gallery.posts_Q])
     scores = {"word": word, "sentence": sentence, "blend": models.blend(word, sentence)}
     pooled = {name: np.take_along_axis(table, gallery.pool_QK, axis=1) for name, table in scores.items()}

@@ -14,7 +14,7 @@ import torch
 from data.pools import Pools
 from data.posts import Posts
 from pretrain.examples import post_of_pictures, spread
-from pretrain.pictures import AugmentConfig, PixelPictures, embed
+from pretrain.pictures import PixelPictures, embed
 from recall.matchers import sentence_scores, word_scores
 from recall.pools import best_of_posts
 from recall.rerank import pool_means
@@ -48,7 +48,7 @@ class Candidates:
         if indexed:
             heads = np.asarray(searcher.heads_NHD[rows], dtype=np.float32)
         else:
-            pictures = PixelPictures(posts.images, AugmentConfig())
+            pictures = PixelPictures.of(posts, searcher.models.encoder.config.view)
             heads = embed(searcher.models.encoder, pictures, rows, torch.device("cpu"))
         return cls(torch.from_numpy(heads), post_N[rows])
 

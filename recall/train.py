@@ -11,11 +11,11 @@ Learns from the posts that the pretraining learnt from, and validates on those t
 import json
 import logging
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import torch
 
 from data.cutter import Cutter, cutter
 from data.fitted import tell_fitted
@@ -28,16 +28,16 @@ from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
-from recall.context import build_text, load_text
+from recall.context import load_text
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
 from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
 from recall.index_kinds import IndexConfig, check_index
+from recall.match import MatchSettings, check_match, match_task
 from recall.matchers import TextEncoder
-from recall.negatives import Negatives, NegativesConfig
+from recall.negatives import Negatives
 from recall.phrases import WordLevels
-from recall.task import MODELS, LossConfig, PairBatches, QueryConfig, RecallTask, score_gallery
-from recall.text_model import TextConfig, starting_table
+from recall.task import MODELS, PairBatches, RecallTask, score_gallery
 from stylecast.__main__ import run_command
 from stylecast.checkpoint import load_parts, save_parts
 from stylecast.errors import UserError
@@ -50,24 +50,13 @@ WEIGHTS, BLEND, PICTURES, TEXT = "model.safetensors", "blend.json", "pictures.pa
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecallSettings:
+class RecallSettings(MatchSettings):
     """How pictures and phrases are matched."""
 
-    text: TextConfig = field(default_factory=TextConfig)
-    """Where the vectors of words start."""
+    view: Literal["", "picture", "garment"] = ""
+    """What the encoder sees of a picture: all, or the clothes on black; by default as it was pretrained."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training pictures are changed."""
-    query: QueryConfig = field(default_factory=QueryConfig)
-    """How a post's words become training queries."""
-    negatives: NegativesConfig = field(default_factory=NegativesConfig)
-    """The mixture of hard negatives."""
-    mined: bool = True
-    """Give each pair a hard negative pair; a step then sees twice the batch in pictures."""
-    loss: LossConfig = field(default_factory=LossConfig)
-    """What the matchers learn from."""
-    cache_chunk: int = 0
-    """Pictures that a process embeds at a time, and again for their gradients: large batches in little memory, for a
-    third more time, pictures; 0 = all. Unlike `loop.accumulate`, it leaves each pair the whole batch's negatives."""
     index: IndexConfig = field(default_factory=IndexConfig)
     """How the nearest pictures of a sentence are found."""
     text_width: int = 24
@@ -129,19 +118,18 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
 
     words = encode_words(posts.table, vocabulary, config.text_width)
-    pictures = PixelPictures(posts.images, config.augment)
+    if config.view:
+        pretrained.encoder.config = replace(pretrained.encoder.config, view=config.view)
+    pictures = PixelPictures.of(posts, pretrained.encoder.config.view, config.augment)
     pairs = _pairs(config, posts, pictures, division, words, len(vocabulary))
     quick, whole = (_held_out(config, posts, division, words, before.loop.seed, part) for part in (4, 1))
     if len(quick.posts_Q) < 2:
         raise UserError(f"{config.posts}: too few held-out posts have pictures and known words; give more posts")
 
-    torch.manual_seed(config.loop.seed)
     early_PW = words.words_PW[division.split_P == "train"]
-    table_VD = starting_table(config.text, vocabulary, pretrained.table_VD, early_PW, dim, config.loop.seed)
-    task = RecallTask(
-        pretrained.encoder, build_text(config.text, table_VD, vocabulary), config.loss, config.mined, world, pictures,
-        quick, words.words_PW[quick.posts_Q], config.cache_chunk, pairs.clusters(world, config.loop.seed),
-    )  # fmt: skip
+    task = match_task(
+        config, pretrained.encoder, vocabulary, pretrained.table_VD, early_PW, pairs, quick, config.loop.seed, world
+    )
     log.info("training on %d pairs, validating on %d queries", len(pairs), len(quick.posts_Q))
     train(task, pairs, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
     if not world.is_main:
@@ -159,7 +147,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
     tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
     Lexicon.load(config.posts).save(run.folder)
-    _embed(run.folder, task, posts, words, config.index)
+    _embed(run.folder, task, posts, pictures, words, config.index)
 
 
 def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dict[str, float]]) -> None:
@@ -183,9 +171,9 @@ def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) 
     (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
 
 
-def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words, index: IndexConfig) -> None:
+def _embed(folder: Path, task: RecallTask, posts: Posts, seen: PixelPictures, words: Words, index: IndexConfig) -> None:
     ids = posts.pictures["picture_id"].to_numpy(str)
-    pictures = write_picture_embeddings(task.encoder, PixelPictures(posts.images), ids, folder)
+    pictures = write_picture_embeddings(task.encoder, seen, ids, folder)
     texts = text_vectors(task.text, words.words_PW)
     WordLevels.measure(task.text.vectors(), np.load(folder / HEADS, mmap_mode="r")).save(folder)
     asked = texts[texts.any(axis=1)]  # a post without a known word asks for nothing
@@ -240,6 +228,7 @@ def main(config: RecallConfig) -> Path:
     Raises:
         UserError: an input is missing, or too few posts have pictures and text.
     """
+    check_match(config)
     inputs = {"posts": config.posts, "pretrain": config.pretrain}
     with (
         open_world() as world,
