@@ -1,3 +1,5 @@
+"""The fusion-LSTM as a forecaster: trained, stored, resumed, and told nothing of the future."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,7 @@ from torch import Tensor
 
 from data.panel import Panel
 from data.shares import reference_shares, target_shares, to_share
-from data.windows import Target
 from rank.bags import Bags
-from rank.fusion import FusionNet, SetEncoder
 from rank.fusion_config import RECIPES, FusionConfig
 from rank.fusion_forecast import FusionForecaster
 from rank.fusion_inputs import Reader
@@ -20,167 +20,15 @@ from rank.lead import lead_of
 from rank.look import Look
 from stylecast.errors import UserError
 from stylecast.world import World
+from tests.rank.leading import TARGET, TINY, make_bags, make_panel, origins_of
 
 ALONE = World(0, 1, 0, torch.device("cpu"))
-TARGET = Target.parse("days:10-15")
-TINY = RECIPES["tiny"]()
 NONE = pd.DatetimeIndex([])
-LEAD = 12  # the middle of days 10 to 15
-
-
-def make_panel(days: int = 220, styles: int = 5, seed: int = 0, per_day: int = 120, sd: float = 0.5) -> Panel:
-    """Log shares wander; the likes of a post tell the log share of twelve days later."""
-    rng = np.random.default_rng(seed)
-    steps_ST = rng.normal(0, sd, (styles, days + LEAD + 30))
-    kernel = np.hanning(25) / np.hanning(25).sum() * 3
-    log_ST = np.stack([np.convolve(row, kernel, mode="same") for row in steps_ST])[:, 15 : 15 + days + LEAD]
-    share_ST = np.exp(log_ST) / np.exp(log_ST).sum(axis=0)
-    count_ST = np.stack([rng.multinomial(per_day, share_ST[:, t]) for t in range(days)], axis=1).astype(float)
-    likes_ST = count_ST * (4 + log_ST[:, LEAD:]) + rng.normal(0, 0.3, (styles, days)) * np.sqrt(count_ST)
-    dates = pd.date_range("2024-01-01", periods=days).as_unit("ns")
-    names = tuple(f"s{number}" for number in range(styles))
-    return Panel(names, dates, count_ST, count_ST.sum(axis=0), {"likes_log": likes_ST}, "day", True)
-
-
-def make_bags(panel: Panel, seed: int = 0, most: int = 3, sides: tuple[str, ...] = ("picture", "text")) -> Bags:
-    rng = np.random.default_rng(seed)
-    style_N, day_N = (np.repeat(x, np.minimum(panel.count_ST, most).astype(int).ravel())
-                      for x in np.indices(panel.count_ST.shape).reshape(2, -1))  # fmt: skip
-    ids = [f"p{number}" for number in range(len(style_N))]
-    items = pd.DataFrame({"post_id": ids, "picture_id": ids, "style": np.array(panel.styles)[style_N],
-                          "time": panel.days[day_N], "likes": rng.poisson(9, len(ids))})  # fmt: skip
-    vectors = {side: (ids, rng.normal(size=(len(ids), 6)).astype(np.float32)) for side in sides}
-    return Bags.build(items, panel.styles, panel.days, vectors.get("picture"), vectors.get("text"))
-
-
-def origins_of(panel: Panel, start: int, stop: int, step: int) -> pd.DatetimeIndex:
-    return panel.days[start:stop:step]
 
 
 def fit(panel: Panel, bags: Bags | None, folder: Path, config: FusionConfig = TINY) -> FusionForecaster:
     train, valid = origins_of(panel, 30, 130, 6), origins_of(panel, 150, 180, 10)
     return fit_fusion(panel, bags, TARGET, config, train, valid, ALONE, folder)
-
-
-# The encoder of sets
-
-
-def set_batch(items: int = 5, seed: int = 0) -> dict[str, Tensor]:
-    """Three sets: two items with both sides, three items of which one lacks its text, and none."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "picture": torch.randn(items, 6, generator=generator),
-        "text": torch.randn(items, 4, generator=generator),
-        "picture_there": torch.ones(items, dtype=torch.bool),
-        "text_there": torch.tensor([True, True, True, False, True]),
-        "engagement": torch.randn(items, generator=generator),
-        "place": torch.tensor([[1, 2, 0], [3, 4, 5], [0, 0, 0]]),
-    }
-
-
-def make_encoder() -> SetEncoder:
-    torch.manual_seed(0)
-    encoder = SetEncoder({"picture": 6, "text": 4}, TINY).eval()
-    with torch.no_grad():
-        for empty in encoder.empty.values():
-            empty.normal_()
-    return encoder
-
-
-def test_padding_does_not_change_a_set() -> None:
-    encoder, batch = make_encoder(), set_batch()
-    padded = {**batch, "place": torch.nn.functional.pad(batch["place"], (0, 4))}
-    torch.testing.assert_close(encoder(batch), encoder(padded), rtol=0, atol=1e-6)
-
-
-def test_order_of_items_does_not_change_a_set() -> None:
-    encoder, batch = make_encoder(), set_batch()
-    turned = {**batch, "place": torch.tensor([[2, 0, 1], [5, 3, 4], [0, 0, 0]])}
-    torch.testing.assert_close(encoder(batch), encoder(turned), rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("side", ["picture", "text"])
-def test_a_set_sees_its_own_items_alone(side: str) -> None:
-    encoder, batch = make_encoder(), set_batch()
-    other = {**batch, side: batch[side].clone()}
-    other[side][0] += 3.0  # the first item belongs to the first set
-    before, after = encoder(batch), encoder(other)
-    assert (before[0] - after[0]).abs().max() > 1e-3
-    assert torch.equal(before[1:], after[1:])
-
-
-def test_a_missing_vector_is_not_read() -> None:
-    encoder, batch = make_encoder(), set_batch()
-    other = {**batch, "text": batch["text"].clone()}
-    other["text"][3] = 99.0  # item 4 has no text
-    assert torch.equal(encoder(batch), encoder(other))
-
-
-def test_pictures_look_at_texts() -> None:
-    """With the texts' own pooled output cut off, the texts still reach the set through the pictures' attention."""
-    encoder, batch = make_encoder(), set_batch()
-    with torch.no_grad():
-        encoder.join.weight[:, TINY.width + 1 :] = 0.0
-    other = {**batch, "text": batch["text"] * torch.tensor([[-1.0], [1.0], [1.0], [1.0], [1.0]])}
-    assert (encoder(batch)[0] - encoder(other)[0]).abs().max() > 1e-4
-
-
-def test_an_empty_set_is_the_learned_empty_one() -> None:
-    encoder, batch = make_encoder(), set_batch()
-    nothing = torch.cat([encoder.empty["picture"], torch.zeros(1), encoder.empty["text"], torch.zeros(1)])
-    torch.testing.assert_close(encoder(batch)[2], torch.nn.functional.gelu(encoder.join(nothing)))
-
-
-# Windows
-
-
-def test_a_style_day_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    panel = make_panel()
-    reader = Reader(panel, make_bags(panel), TARGET, TINY)
-    origins = panel.days[[40, 41, 47]]
-    windows = reader.windows(origins)
-    scaler = reader.fit_scaler(windows, reader.labels(origins, windows))
-    batch = reader.batch(windows, scaler)
-    seen: list[int] = []
-    encode = SetEncoder.forward
-    monkeypatch.setattr(SetEncoder, "forward", lambda self, got: (seen.append(len(got["place"])), encode(self, got))[1])
-    net = FusionNet(len(scaler.steps_mean), len(scaler.features_mean) + len(scaler.flagged), reader.sides, TINY)
-    net(batch)
-    # Windows of 14 days that end on days 40, 41 and 47 hold the days 27 to 47: 21 of each style, not 42.
-    assert seen == [21 * len(panel.styles)]
-    assert batch["set"].shape == (3 * len(panel.styles), 14)
-
-
-def test_steps_by_hand() -> None:
-    panel = make_panel(days=40, styles=2)
-    reader = Reader(panel, None, TARGET, replace(TINY, history_days=3, spans=(1, 2)))
-    windows = reader.windows(panel.days[[20]])
-    steps_BLC = reader.steps(windows)
-    count_T, total_T = panel.count_ST[1], panel.total_T
-    usual = windows.reference_B[1] + windows.half_B[1]
-    assert steps_BLC[1, -1, 0] == pytest.approx(np.log((count_T[20] + 1) / (total_T[20] * usual + 1)))
-    assert steps_BLC[1, 0, 1] == pytest.approx(np.log1p(count_T[18]))
-    assert steps_BLC[1, 1, 2] == pytest.approx(np.log((count_T[18:20].sum() + 1) / (total_T[18:20].sum() * usual + 1)))
-    likes_ST = panel.numeric["likes_log"]
-    mean = likes_ST[:, 19:21].sum() / total_T[19:21].sum()
-    level = (likes_ST[1, 19:21].sum() - count_T[19:21].sum() * mean) / (count_T[19:21].sum() + 3)
-    assert steps_BLC[1, -1, 3] == pytest.approx(level)
-    assert (steps_BLC[..., -1] == 1).all()
-
-
-def test_steps_before_the_panel_are_empty() -> None:
-    panel = make_panel(days=60)
-    reader = Reader(panel, make_bags(panel), TARGET, TINY)
-    windows = reader.windows(panel.days[[9]])
-    steps_BLC = reader.steps(windows)
-    assert (steps_BLC[:, :4] == 0).all()
-    assert (steps_BLC[:, 4:, -1] == 1).all()
-    scaler = reader.fit_scaler(windows, reader.labels(panel.days[[9]], windows))
-    batch = reader.batch(windows, scaler)
-    assert (batch["place"][batch["set"][:, :4]] == 0).all()
-
-
-# Training and forecasting
 
 
 @pytest.mark.parametrize("sides", [("picture",), ("text",), ("picture", "text"), ()])
@@ -315,9 +163,6 @@ def test_recipes_fit_every_granularity(name: str) -> None:
     month = config.for_granularity("month")
     assert (month.step_days, month.history_days >= 720) == (30, True)
     assert month.for_granularity("month") is month
-
-
-# Quality
 
 
 def skill(panel: Panel, bags: Bags | None, forecaster: FusionForecaster, origins: pd.DatetimeIndex) -> float:
