@@ -29,8 +29,9 @@ from recall.kddcup_fit import BLENDS, SCORES, TABLE, ScoreKey, write_scores
 from recall.kddcup_score import ranked
 from recall.kddcup_table import as_text
 from recall.kddcup_train import RegionRecallConfig, load_matchers, train_matchers
+from recall.match import check_match
 from recall.rerank import RerankConfig
-from recall.text_model import check_text, open_text_model
+from recall.text_model import open_text_model
 from recall.truth import Truth
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
@@ -120,11 +121,8 @@ def _check_settings(config: KddCupConfig) -> None:
         if not path.is_file():
             raise UserError(f"--{part} {path}: no such file; give a KDD Cup 2020 Multimodalities Recall file (.tsv)")
     check_losses(config.pretrain, "--pretrain.")
-    config.recall.negatives.shares()
-    check_text(config.recall.text)
-    chunk, model = config.recall.cache_chunk, config.recall.text.model
-    if chunk < 0:
-        raise UserError(f"--recall.cache-chunk {chunk}: must be 0 (the whole batch at once) or more")
+    check_match(config.recall, "--recall.")
+    model = config.recall.text.model
     if model and not (config.out / "recall" / MANIFEST).is_file():
         open_text_model(model)
 

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from data.kddcup import Products
 from data.kddcup_files import LABELS
 from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
 from pretrain.regions import RegionEncoder, rebuild_regions
 from pretrain.vocabulary import Vocabulary
-from recall.context import build_text, load_text
+from recall.context import load_text
 from recall.gallery import Gallery
+from recall.match import MatchSettings, match_task
 from recall.matchers import TextEncoder
-from recall.negatives import Negatives, NegativesConfig
-from recall.task import MODELS, LossConfig, PairBatches, QueryConfig, RecallTask
-from recall.text_model import TextConfig, starting_table
+from recall.negatives import Negatives
+from recall.task import MODELS, PairBatches, QueryConfig
 from stylecast.checkpoint import load_parts, save_parts
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
@@ -32,22 +31,11 @@ POOL = 20  # pictures of a held-out pool, on which the best weights are chosen
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionRecallConfig:
+class RegionRecallConfig(MatchSettings):
     """How products and queries are matched."""
 
-    text: TextConfig = field(default_factory=TextConfig)
-    """Where the vectors of words start."""
     query: QueryConfig = field(default_factory=lambda: QueryConfig(short=0.1))
     """How a query is cut for training."""
-    negatives: NegativesConfig = field(default_factory=NegativesConfig)
-    """The mixture of hard negatives."""
-    mined: bool = True
-    """Give each pair a hard negative pair; a step then sees twice the batch in products."""
-    loss: LossConfig = field(default_factory=LossConfig)
-    """What the matchers learn from."""
-    cache_chunk: int = 0
-    """Products that a process embeds at a time, and again for their gradients: large batches in little memory, for a
-    third more time, products; 0 = all. Unlike `loop.accumulate`, it leaves each pair the whole batch's negatives."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=2, min_steps=1500, batch_size=128, lr=1e-3))
     """How to train."""
 
@@ -125,14 +113,9 @@ def train_matchers(
     encoder.load_state_dict(parts["encoder"])
     pairs = number_pairs(products, vocabulary, encoder.config, queries)
     tags_VD, early = parts.get("tags", {}).get("table_VD"), pairs.words_PW[pairs.train]
-    torch.manual_seed(config.loop.seed)
-    table_VD = starting_table(config.text, vocabulary, tags_VD, early, encoder.dim, config.loop.seed)
-    gallery = held_out_gallery(pairs, config.loop.seed)
+    gallery, seed = held_out_gallery(pairs, config.loop.seed), config.loop.seed
     batches = _batches(products, pairs, len(vocabulary), config)
-    task = RecallTask(
-        encoder, build_text(config.text, table_VD, vocabulary), config.loss, config.mined, world, pairs.pictures,
-        gallery, pairs.words_PW[gallery.posts_Q], config.cache_chunk, batches.clusters(world, config.loop.seed),
-    )  # fmt: skip
+    task = match_task(config, encoder, vocabulary, tags_VD, early, batches, gallery, seed, world)
     log.info("training on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
     metrics = train(task, batches, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
     if world.is_main:
