@@ -11,8 +11,9 @@ Learns from the posts that the pretraining learnt from, and validates on those t
 import json
 import logging
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -52,6 +53,8 @@ WEIGHTS, BLEND, PICTURES, TEXT = "model.safetensors", "blend.json", "pictures.pa
 class RecallSettings(MatchSettings):
     """How pictures and phrases are matched."""
 
+    view: Literal["", "picture", "garment"] = ""
+    """What the encoder sees of a picture: all, or the clothes on black; by default as it was pretrained."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training pictures are changed."""
     index: IndexConfig = field(default_factory=IndexConfig)
@@ -115,7 +118,9 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     division = divide(posts, parse_cut_off(before.cut_off), before.loop.seed)
 
     words = encode_words(posts.table, vocabulary, config.text_width)
-    pictures = PixelPictures(posts.images, config.augment)
+    if config.view:
+        pretrained.encoder.config = replace(pretrained.encoder.config, view=config.view)
+    pictures = PixelPictures.of(posts, pretrained.encoder.config.view, config.augment)
     pairs = _pairs(config, posts, pictures, division, words, len(vocabulary))
     quick, whole = (_held_out(config, posts, division, words, before.loop.seed, part) for part in (4, 1))
     if len(quick.posts_Q) < 2:
@@ -142,7 +147,7 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
     tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
     Lexicon.load(config.posts).save(run.folder)
-    _embed(run.folder, task, posts, words, config.index)
+    _embed(run.folder, task, posts, pictures, words, config.index)
 
 
 def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dict[str, float]]) -> None:
@@ -166,9 +171,9 @@ def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) 
     (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
 
 
-def _embed(folder: Path, task: RecallTask, posts: Posts, words: Words, index: IndexConfig) -> None:
+def _embed(folder: Path, task: RecallTask, posts: Posts, seen: PixelPictures, words: Words, index: IndexConfig) -> None:
     ids = posts.pictures["picture_id"].to_numpy(str)
-    pictures = write_picture_embeddings(task.encoder, PixelPictures(posts.images), ids, folder)
+    pictures = write_picture_embeddings(task.encoder, seen, ids, folder)
     texts = text_vectors(task.text, words.words_PW)
     WordLevels.measure(task.text.vectors(), np.load(folder / HEADS, mmap_mode="r")).save(folder)
     asked = texts[texts.any(axis=1)]  # a post without a known word asks for nothing
