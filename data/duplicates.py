@@ -117,22 +117,23 @@ def mark_copies(pictures: pd.DataFrame, thumb_ND: np.ndarray, bits: int, alike: 
     return pictures.assign(family=first_N, duplicate_of=np.where(first_N == rows, "", first), likeness=like_N)
 
 
-def is_further(pictures: pd.DataFrame, within_posts: bool) -> pd.Series:
-    """Where a picture is a copy, so that counted once it has no vote of its own.
+def is_further(rows: pd.DataFrame, by_post: bool, name: str = "picture_id") -> pd.Series:
+    """Where a picture is a copy that, counted once, has no vote of its own.
 
     Args:
-        pictures: `post_id, family, duplicate_of`, of the whole corpus.
-        within_posts: whether a copy within one post counts as one; a post that splits its vote shows it twice and
-            still has one vote.
+        rows: pictures, with `post_id` and `duplicate_of`.
+        by_post: whether a post has one vote, which its pictures split: it then counts as itself whatever it shows
+            twice, and only copies of another post's pictures have none.
+        name: the column with their ids.
 
     Returns:
         bool N.
     """
-    further = pictures["duplicate_of"] != ""
-    if within_posts:
-        return further
-    post = pictures["post_id"].to_numpy(object)
-    return further & (post != post[pictures["family"].to_numpy()])
+    further = rows["duplicate_of"] != ""
+    if by_post:
+        post_of = rows.set_index(name)["post_id"]
+        further &= rows["duplicate_of"].map(post_of) != rows["post_id"]
+    return further
 
 
 def write_copies(pictures: pd.DataFrame, folder: Path) -> None:
@@ -145,7 +146,7 @@ def write_copies(pictures: pd.DataFrame, folder: Path) -> None:
     sizes = pictures.groupby("family")["picture_id"].transform("size")
     rows = pictures.assign(
         first=pictures["picture_id"].to_numpy(object)[pictures["family"].to_numpy()],
-        size=sizes, is_first=pictures["duplicate_of"] == "", repost=is_further(pictures, within_posts=False),
+        size=sizes, is_first=pictures["duplicate_of"] == "", repost=is_further(pictures, by_post=True),
     )  # fmt: skip
     rows = rows[sizes > 1].sort_values(["size", "family"], ascending=[False, True], kind="stable")
     known = ["time"] if "time" in rows else []
@@ -160,7 +161,7 @@ def count_copies(pictures: pd.DataFrame) -> dict[str, object]:
         pictures: as `mark_copies` made them.
     """
     copies = int((pictures["duplicate_of"] != "").sum())
-    reposts = int(is_further(pictures, within_posts=False).sum())
+    reposts = int(is_further(pictures, by_post=True).sum())
     largest = pictures.loc[pictures["duplicate_of"] != "", "duplicate_of"].value_counts().head(5)
     told = [f"{count + 1} × {first}" for first, count in sorted(largest.items(), key=lambda x: (-x[1], str(x[0])))]
     if copies:

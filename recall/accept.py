@@ -9,7 +9,7 @@ to its centroid; what lay before stays as it was counted, so that no forecast of
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +179,8 @@ def main(config: AcceptConfig) -> str:
     if config.posts is None and "posts" not in manifest["inputs"]:
         raise UserError(f"--posts: {config.styles} does not tell where its posts lie; name the run folder of `prepare`")
     folder = config.posts or Path(manifest["inputs"]["posts"]["path"])
-    settings = CountSettings(**{n: manifest["key"]["config"][n] for n in ("vote", "author_cap", "period")})
+    names = [field.name for field in fields(CountSettings)]
+    settings = CountSettings(**{name: manifest["key"]["config"][name] for name in names})
     accepted = AcceptedConfig(accept=tuple(rows["proposal"]), **vars(settings))
     inputs = {"styles": config.styles, "posts": folder}
     with open_run(config.out, "styles", accepted, inputs, force=config.force, seed=manifest["seed"]) as run:

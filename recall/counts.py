@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from data.duplicates import is_further
 from data.panel import Panel
 from data.posts import COUNT_COLUMNS
 from stylecast.errors import UserError
@@ -27,6 +28,8 @@ class CountSettings:
     author_cap: float = 0.0
     """Most that one author's votes of 28 days weigh together: below 1 a share of the feed's votes, from 1 on a number
     of votes; 0 = no cap. No post looks at later ones for its weight."""
+    duplicates: Literal["many", "once"] = "many"
+    """Whether a copy of an earlier picture counts again, or once: then it has no vote (in a post, no part of one)."""
     period: Period = "month"
     """What a row of `shares.csv` stands for; the panel stays daily."""
 
@@ -82,17 +85,18 @@ def count_styles(assignments: pd.DataFrame, posts: pd.DataFrame, settings: Count
     `total` is the sum of the votes as they are weighed, so that shares sum to one under any cap.
 
     Args:
-        assignments: `id, post_id, time, style, emerging`.
+        assignments: `id, post_id, time, style, emerging`; `duplicate_of` where copies are counted once.
         posts: the posts' engagement numbers; `author_id` for a cap.
         settings: what has a vote, and what an author may weigh.
 
     Raises:
-        UserError: a cap where no author is known.
+        UserError: a cap where no author is known, or copies to be counted once where no picture tells its copies.
     """
     settings = settings or CountSettings()
     settings.check()
     numbers = [c for c in COUNT_COLUMNS if c in posts]
-    rows = assignments.loc[~assignments["emerging"], ["post_id", "time", "style"]]
+    counted = ~assignments["emerging"]
+    rows = assignments.loc[counted, ["post_id", "time", "style"]]
     known = posts.set_index("post_id")
     by_post = settings.vote == "post"
     weight = None
@@ -103,6 +107,11 @@ def count_styles(assignments: pd.DataFrame, posts: pd.DataFrame, settings: Count
         voters = voters.join(known["author_id"], on="post_id").assign(votes=1.0)
         weight = pd.Series(author_weights(voters, settings.author_cap), voters["post_id"])
         weight = rows["post_id"].map(weight[~weight.index.duplicated()])
+    if settings.duplicates == "once":
+        if "duplicate_of" not in assignments:
+            raise UserError("--duplicates once: only pictures tell their copies; find styles in pictures or both")
+        first = (~is_further(assignments, by_post, "id")).astype(float)[counted]
+        weight = first if weight is None else weight * first
     return Panel.from_rows(
         rows.join(known[numbers], on="post_id"), "the posts", "style", "time", split_votes=by_post, weight=weight
     )

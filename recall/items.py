@@ -40,7 +40,7 @@ class Items:
     """What is clustered: pictures, or posts."""
 
     table: pd.DataFrame
-    """id, post_id, time, generated (its text is no person's), one row an item."""
+    """id, post_id, time, generated (its text is no person's), duplicate_of (of pictures), one row an item."""
     vectors_ND: np.ndarray
     """Their vectors."""
 
@@ -82,8 +82,10 @@ def picture_items(posts: Posts, recall: Path) -> Items:
     load_manifest(recall, "recall")
     ids = pd.read_parquet(recall / "ids.parquet")["id"]
     times = posts.table.set_index("post_id")["time"]
-    pictures = posts.pictures.set_index("picture_id").loc[ids, ["post_id"]]
+    pictures = posts.pictures.set_index("picture_id").loc[ids]
     table = pd.DataFrame({"id": ids.to_numpy(), "post_id": pictures["post_id"].to_numpy()})
+    if "duplicate_of" in pictures:
+        table["duplicate_of"] = pictures["duplicate_of"].to_numpy()
     table = table.assign(time=times[table["post_id"]].to_numpy(), generated=False)
     return Items(table, np.load(recall / "vectors.npy"))
 

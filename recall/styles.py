@@ -20,6 +20,7 @@ from data.splits import parse_cut_off
 from recall.cluster import ClusterConfig, Clusters, fit_clusters
 from recall.counts import CountSettings
 from recall.emerging import EmergingConfig, scan
+from recall.figures import Found, draw_space, draw_time
 from recall.items import Source, SourceConfig, load_items, posts_before
 from recall.lineage import LINEAGE, Previous, earliest_seen, name_clusters
 from recall.names import Words
@@ -45,6 +46,8 @@ class StylesSettings(CountSettings):
     """How vectors become clusters."""
     emerging: EmergingConfig = field(default_factory=EmergingConfig)
     """How new styles are proposed, `stylecast emerging`."""
+    figures: bool = True
+    """Draw the styles: shares, months, lifespans, map, …, as PNG and SVG."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,19 +108,23 @@ def _find(config: StylesConfig, posts: Posts, run: Run) -> None:
         previous, items.table["id"].to_numpy(), labels_N, far_N, items.vectors_ND, clusters, space
     )
     write_csv(lineage, run.folder / LINEAGE)
-    assignments = items.table[["id", "post_id", "time", "generated"]].assign(
+    assignments = items.table.assign(
         style=np.array(ids, dtype=object)[labels_N], distance=distance_N.astype(np.float32), emerging=far_N
     )
     words = Words.of(posts.table)
     styles = describe(assignments, first_N, ids, posts, words, pictures=config.source != "text")
     if previous is not None:
         styles["first_seen"] = earliest_seen(styles, previous)
-    write_tables(run.folder, assignments, styles, posts.table, config)
+    panel = write_tables(run.folder, assignments, styles, posts.table, config)
     proposed = scan(
         assignments, first_N, items.vectors_ND, clusters, ids, styles, posts.table, words, cut_off, config.emerging
     )
     proposed.save(run.folder)
     run.metrics["proposed"] = proposed.proposals["first"].nunique()
+    if config.figures:
+        found = Found(styles, assignments, panel, proposed.proposals, lineage, cut_off)
+        draw_time(found, posts, run.folder)
+        draw_space(found, items.vectors_ND, clusters, config.cluster.seed, run.folder)
     _tell(run, clusters, styles, assignments["emerging"].to_numpy(), first_N)
 
 
