@@ -20,7 +20,8 @@ from recall.gallery import Gallery
 from recall.match import MatchSettings, match_task
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives
-from recall.task import MODELS, PairBatches, QueryConfig
+from recall.pairs import PairBatches, QueryConfig
+from recall.task import MODELS
 from stylecast.checkpoint import load_parts, save_parts
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run

@@ -14,7 +14,8 @@ from pretrain.vocabulary import Vocabulary
 from recall.context import build_text
 from recall.gallery import Gallery
 from recall.negatives import NegativesConfig
-from recall.task import LossConfig, PairBatches, QueryConfig, RecallTask
+from recall.pairs import PairBatches, QueryConfig
+from recall.task import LossConfig, RecallTask
 from recall.text_model import TextConfig, check_text, starting_table
 from stylecast.errors import UserError
 from stylecast.world import World

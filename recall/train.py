@@ -36,8 +36,9 @@ from recall.index_kinds import IndexConfig, check_index
 from recall.match import MatchSettings, check_match, match_task
 from recall.matchers import TextEncoder
 from recall.negatives import Negatives
+from recall.pairs import PairBatches
 from recall.phrases import WordLevels
-from recall.task import MODELS, PairBatches, RecallTask, score_gallery
+from recall.task import MODELS, RecallTask, score_gallery
 from stylecast.__main__ import run_command
 from stylecast.checkpoint import load_parts, save_parts
 from stylecast.errors import UserError

@@ -4,7 +4,7 @@ import torch
 
 from recall.mining import cluster_numbers
 from recall.negatives import Negatives, NegativesConfig
-from recall.task import QueryConfig, sample_queries
+from recall.pairs import QueryConfig, sample_queries
 from stylecast.errors import UserError
 
 # Posts 0-4; words 3.. ; post 4 is no candidate.
