@@ -9,19 +9,9 @@ import pandas as pd
 from data.windows import Target
 from ensemble.combine import ENSEMBLE, Combined, own_hot
 from rank import metrics
-from rank.backtest import Backtest
+from rank.backtest import Backtest, best_rung
 from rank.hot import hot_scores
 from rank.metrics import CLASSES
-
-
-def best_rung(backtest: Backtest, origins: pd.DatetimeIndex) -> str:
-    """The rung with the least MAE on these origins; the earlier one of equals."""
-    use_OS = backtest.cells(origins)
-    errors = [
-        metrics.mae(backtest.truth_OS[use_OS], backtest.share_MOS[backtest.models.index(rung)][use_OS])
-        for rung in backtest.rungs
-    ]
-    return backtest.rungs[int(np.argmin(errors))]
 
 
 def score(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -> pd.DataFrame:

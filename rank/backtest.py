@@ -15,7 +15,7 @@ from data.shares import reference_shares, target_shares, to_growth, to_share
 from data.windows import Split, Target
 from rank.ladder import ladder_shares
 from rank.member import Answer, Member, Question
-from rank.metrics import CLASSES, HOT_PART
+from rank.metrics import CLASSES, HOT_PART, mae
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,16 @@ def run_backtest(
         target_shares(panel, target, origins), reference_OS, half_O, question.thresholds, _last_error(question),
         np.maximum(used_MO, _thresholds_used(question)), hot_part,
     )  # fmt: skip
+
+
+def best_rung(backtest: Backtest, origins: pd.DatetimeIndex) -> str:
+    """The rung with the least MAE on these origins; the earlier one of equals."""
+    use_OS = backtest.cells(origins)
+    errors = [
+        mae(backtest.truth_OS[use_OS], backtest.share_MOS[backtest.models.index(rung)][use_OS])
+        for rung in backtest.rungs
+    ]
+    return backtest.rungs[int(np.argmin(errors))]
 
 
 def panel_rows(panel: Panel, styles: pd.Series) -> np.ndarray:

@@ -17,9 +17,12 @@ from stylecast.world import World
 log = logging.getLogger(__name__)
 
 
+PARTS = ("validation", "test", "latest")
+
+
 @dataclass(frozen=True)
 class FusionMember:
-    """Three trainings, each on the labels known by the first origin that it serves."""
+    """A training for each part of the split, on the labels known by the first origin that it serves."""
 
     world: World
     """The processes."""
@@ -31,6 +34,8 @@ class FusionMember:
     """Pictures and texts of the posts; None for numbers alone."""
     name: str = "fusion-lstm"
     """How tables call it."""
+    parts: tuple[str, ...] = PARTS
+    """The parts of the split that it answers for; for other origins it says "as it was"."""
 
     def answer(self, question: Question) -> Answer:
         """Trains for each part of the split and forecasts its origins."""
@@ -39,7 +44,7 @@ class FusionMember:
         parts = {"validation": split.validation, "test": split.test, "latest": latest}
         frames = []
         for name, origins in parts.items():
-            if len(origins) == 0:
+            if len(origins) == 0 or name not in self.parts:
                 continue
             forecaster = self._fit(question, origins[0], self.folder / name)
             told = forecaster.predict(question.panel, self.bags, origins)

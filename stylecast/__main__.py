@@ -34,6 +34,8 @@ COMMANDS = {
     "emerging": Command("recall.accept", "AcceptConfig", "new styles that a run of `styles` proposes; accept some"),
     "rank": Command("rank.train", "RankConfig", "train the forecasters and backtest them over rolling origins",
                     recipes="rank.recipes", neural=True),
+    "ablate": Command("rank.ablate", "AblateConfig", "tell what each modality and encoder brings to the fusion-LSTM",
+                      neural=True),
     "ensemble": Command("ensemble.train", "EnsembleConfig", "search weights on validation, combine the forecasts"),
     "leaderboard": Command("ensemble.leaderboard", "LeaderboardConfig", "score every style; CSV, Parquet and a page"),
     "run": Command("ensemble.pipeline", "RunConfig", "all of the above in order, from a table of posts to the page",
