@@ -55,3 +55,13 @@ def text_checkpoint(kind: str, folder: Path) -> tuple[Path, PreTrainedModel, Ber
     tokenizer = BertTokenizerFast(vocab={token: i for i, token in enumerate(MARKS + CHARACTERS)})
     tokenizer.save_pretrained(folder)
     return folder, model, tokenizer
+
+
+def english_checkpoint(folder: Path) -> Path:
+    """A tiny BERT that spells Latin words letter by letter."""
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    tokens = [*MARKS, *letters, *(f"##{letter}" for letter in letters)]
+    torch.manual_seed(0)
+    BertModel(BertConfig(**TEXT | {"vocab_size": len(tokens)})).save_pretrained(folder)
+    BertTokenizerFast(vocab={token: i for i, token in enumerate(tokens)}).save_pretrained(folder)
+    return folder
