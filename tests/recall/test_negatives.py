@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from recall.mining import cluster_numbers
+from pretrain.encoder import EncoderConfig, build_encoder
+from pretrain.pictures import PixelPictures
+from recall.mining import Clusters, cluster_numbers
 from recall.negatives import Negatives, NegativesConfig
 from recall.pairs import QueryConfig, sample_queries
 from stylecast.errors import UserError
+from stylecast.world import World
 
 # Posts 0-4; words 3.. ; post 4 is no candidate.
 WORDS = np.array([[3, 4, 5], [3, 6, 0], [7, 5, 0], [8, 0, 0], [3, 5, 0]])
@@ -122,6 +125,23 @@ def test_clusters_find_the_groups_and_are_the_same_again() -> None:
     assert all(len(np.unique(found[group == g])) == 1 for g in range(4))
     np.testing.assert_array_equal(found, cluster_numbers(vectors, 4, seed=0))
     assert cluster_numbers(vectors[:20], 256, seed=0).max() < 20 // 8  # not more than the pictures allow
+
+
+def test_clusters_are_made_anew_and_kept_within_an_epoch() -> None:
+    images = np.repeat(np.array([0, 255], np.uint8), 16)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    torch.manual_seed(0)
+    encoder = build_encoder(EncoderConfig(channels=(8,), heads=3, dim=8))
+    words, posts = np.full((32, 1), 3), np.arange(32)
+    sampler = Negatives(words, posts, 4, only(cluster=1))
+    alone = World(0, 1, 0, torch.device("cpu"))
+    clusters = Clusters(sampler, PixelPictures(images), posts, posts, alone, seed=0)
+    clusters.renew(encoder, begun=False)
+    assert drawn(sampler, 0) <= set(range(16))  # dark with dark, light with light
+    assert drawn(sampler, 31) <= set(range(16, 32))
+    kept = {"number_M": torch.arange(32) % 2}
+    clusters.load_state_dict(kept)
+    clusters.renew(encoder, begun=True)  # as after a checkpoint in the middle of an epoch
+    assert drawn(sampler, 0) == set(range(0, 32, 2))
 
 
 def test_sampled_queries_keep_order_and_are_padded() -> None:
