@@ -39,7 +39,9 @@ def demo() -> RunConfig:
 
 def tiny() -> RunConfig:
     """For tests: every stage within seconds, and no more than a hint of learning."""
-    return _of_stages("tiny", StylesSettings(min_count=2, cluster=ClusterConfig(k=8, pca=16, umap=3, max_fit=1000)))
+    return _of_stages(
+        "tiny", StylesSettings(min_count=2, figures=False, cluster=ClusterConfig(k=8, pca=16, umap=3, max_fit=1000))
+    )
 
 
 RECIPES: dict[str, Callable[[], RunConfig]] = {"demo": demo, "tiny": tiny}

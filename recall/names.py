@@ -3,6 +3,7 @@
 Shapes: K styles, N posts, V words.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from data.posts import Posts
 
 KEYWORDS = 12
 NAME_WORDS = 3
+DAMPING = 4  # power of the evenness: at 4 a word loses 6% at one half, 41% at 0.8 and 96% at 0.99
 FEW_POSTS, FEW_AUTHORS = 3, 2  # what fewer posts or authors of a style say does not name it
 
 
@@ -33,13 +35,18 @@ class Words:
 
     @classmethod
     def of(cls, posts: pd.DataFrame) -> "Words":
-        """Read posts: `post_id, words` (space separated) and, if known, `author_id`."""
-        texts = posts["words"].fillna("").astype(str)
+        """Read posts: `post_id, words` (space separated) and, if known, `key_phrases` (`;` between), `author_id`."""
+        texts = posts["words"].fillna("").astype(str).str.split()
+        if "key_phrases" in posts:
+            phrases = posts["key_phrases"].fillna("").astype(str).str.split(";")
+            texts = texts + phrases.map(lambda told: [phrase for phrase in told if phrase and " " not in phrase])
         row_of = pd.Series(np.arange(len(posts)), index=posts["post_id"].to_numpy())
         author_N = _authors(posts)
-        if not texts.str.strip().any():
+        said = Counter(word for told in texts for word in set(told))
+        vocabulary = sorted(word for word, count in said.items() if count >= FEW_POSTS)
+        if not vocabulary:
             return cls(sparse.csr_array((len(posts), 0)), (), row_of, author_N)
-        vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True)
+        vectorizer = CountVectorizer(analyzer=list, vocabulary=vocabulary, binary=True)
         presence_NV = sparse.csr_array(vectorizer.fit_transform(texts), dtype=np.float64)
         return cls(presence_NV, tuple(map(str, vectorizer.get_feature_names_out())), row_of, author_N)
 
@@ -79,9 +86,9 @@ def _sum_rows(said_MV: sparse.csr_array, group_M: np.ndarray, groups: int) -> sp
 def keywords_of(words: Words, groups: pd.DataFrame, order: Sequence[str]) -> list[list[str]]:
     """Keywords by class-based TF-IDF: words that a style uses and the others do not (after Grootendorst, 2022).
 
-    A word's share in the style, times the log of how many times the average style's share it is, times one minus the
-    evenness of its spread over the styles: what a platform says everywhere (穿搭, ootd, 分享) is damped by what it
-    does, not by a list. What fewer than three posts or two authors say does not count.
+    A word's share in the style, times the log of how many times the average style's share it is, damped by how evenly
+    it is spread over the styles: a platform's words (穿搭, ootd, 分享) are told by their use, not by a list, and a word
+    of a third of the styles (连衣裙) stays. What fewer than three posts or two authors say does not count.
 
     Args:
         words: of the posts.
@@ -97,7 +104,7 @@ def keywords_of(words: Words, groups: pd.DataFrame, order: Sequence[str]) -> lis
     share_KV = count_KV / np.maximum(size_K, 1.0)[:, None]
     overall_V = share_KV.mean(axis=0)
     ratio_KV = np.divide(share_KV, overall_V, out=np.ones_like(share_KV), where=overall_V > 0)
-    score_KV = share_KV * np.log(np.maximum(ratio_KV, 1.0)) * (1.0 - evenness(share_KV))
+    score_KV = share_KV * np.log(np.maximum(ratio_KV, 1.0)) * (1.0 - evenness(share_KV) ** DAMPING)
     # Where a style has but one author, his words are all there is.
     few_K = np.minimum(FEW_AUTHORS, author_KV.max(axis=1))
     score_KV[(count_KV < FEW_POSTS) | (author_KV < few_K[:, None])] = 0.0

@@ -7,27 +7,13 @@ import logging
 import textwrap
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from recall.fonts import canvas, chinese_font, look
 from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
-CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Serif CJK SC", "Noto Serif CJK JP",
-    "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Microsoft YaHei",
-    "SimHei", "PingFang SC", "Heiti SC", "Hiragino Sans GB", "Arial Unicode MS", "Droid Sans Fallback",
-)  # fmt: skip
-
-
-def chinese_font() -> str | None:
-    """Name of an installed font that has Chinese glyphs; None when there is none."""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in CHINESE_FONTS if name in installed), None)
 
 
 def contact_sheet(found: pd.DataFrame, images: np.ndarray, path: Path, phrase: str = "") -> None:
@@ -51,17 +37,15 @@ def contact_sheet(found: pd.DataFrame, images: np.ndarray, path: Path, phrase: s
         texts, phrase = found["picture_id"], phrase if phrase.isascii() else ""
     across = min(4, max(1, len(found)))
     down = max(1, -(-len(found) // across))
-    with matplotlib.rc_context({"font.family": [font or "DejaVu Sans"], "axes.unicode_minus": False}):
-        figure = Figure(figsize=(2.2 * across, 2.7 * down + 0.4), dpi=100, layout="constrained")
-        FigureCanvasAgg(figure)
+    with look():
+        figure = canvas(2.2 * across, 2.7 * down + 0.4)
         figure.suptitle(phrase)
         for place, hit in enumerate(found.itertuples()):
             axes = figure.add_subplot(down, across, place + 1)
             axes.imshow(images[hit.row])
             axes.set_axis_off()
-            # $ would start a formula.
-            title = "\n".join(textwrap.wrap(str(texts.iloc[place]).replace("$", r"\$"), 14)[:2])
-            axes.set_title(f"{hit.rank} · {hit.score:.2f}\n{title}", fontsize=9)
+            title = "\n".join(textwrap.wrap(str(texts.iloc[place]), 14)[:2])
+            axes.set_title(f"{hit.rank} · {hit.score:.2f}\n{title}", fontsize=9, loc="center", fontweight="normal")
         try:
             figure.savefig(path, format="png")
         except OSError as error:

@@ -23,7 +23,7 @@ def captions(shapes: Path) -> Path:
 def find(shapes: Path, out: Path, captions: Path | None) -> Path:
     return main(
         StylesConfig(posts=shapes / "prepare", out=out, source="text", captions=captions, text_dimensions=4,
-                     cut_off="2024-03-01", cluster=CLUSTER)
+                     cut_off="2024-03-01", cluster=CLUSTER, figures=False)
     )  # fmt: skip
 
 

@@ -54,7 +54,10 @@ def find(
     labels_N, distance_N = clusters.predict(vectors_ND)
     ids = ["s00", "s01"]
     assignments = posts[["post_id", "time"]].assign(
-        id=posts["post_id"], style=np.array(ids, dtype=object)[labels_N], distance=distance_N, emerging=distance_N > 4
+        id=posts["post_id"],
+        style=np.array(ids, dtype=object)[labels_N],
+        distance=distance_N.astype(np.float32),
+        emerging=distance_N > 4,
     )
     first_N = (posts["time"] < CUT_OFF).to_numpy()
     words = Words.of(posts.rename(columns={"title": "words"}))

@@ -44,7 +44,7 @@ def find(folder: Path, moved: bool = False) -> Path:
     return main(
         StylesConfig(
             posts=posts, out=folder / f"styles-{moved}", source="text", text_dimensions=8, cut_off="2024-02-20",
-            cluster=CLUSTER,
+            cluster=CLUSTER, figures=False,
         )
     )  # fmt: skip
 
@@ -87,7 +87,7 @@ def test_undated_posts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("title\n连衣裙\n", encoding="utf-8")
     posts = prepare(PrepareConfig(posts=tmp_path / "a.csv", out=tmp_path / "prepare"))
     with pytest.raises(UserError, match="styles over time need `time`"):
-        main(StylesConfig(posts=posts, out=tmp_path / "styles", source="text"))
+        main(StylesConfig(posts=posts, out=tmp_path / "styles", source="text", figures=False))
 
 
 def test_word_vectors_put_words_of_a_topic_together() -> None:
