@@ -57,7 +57,7 @@ def flat_map(point_NP: np.ndarray, seed: int) -> np.ndarray:
     start_N2 = 10 * point_NP[:, :2] / max(float(np.abs(point_NP[:, :2]).max()), 1e-12)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_jobs value")  # a seeded UMAP runs on one core, as we ask
-        model = UMAP(n_neighbors=min(20, len(point_NP) - 1), min_dist=0.8, spread=1.6, init=start_N2.astype(np.float32),
+        model = UMAP(n_neighbors=min(20, len(point_NP) - 1), min_dist=0.8, spread=1.6, n_epochs=200, init=start_N2.astype(np.float32),
                      random_state=seed, n_jobs=1)  # fmt: skip
         return np.asarray(model.fit_transform(point_NP.astype(np.float32)), np.float64)
 
@@ -99,5 +99,6 @@ def draw_space(found: Found, vectors_ND: np.ndarray, clusters: Clusters, seed: i
     order = found.styles.sort_values(["size", "style"], ascending=[False, True])["style"].tolist()
     with look():
         if len(clusters.curve) > 1:
-            save(silhouette(clusters.curve, len(clusters.centroids_KP), clusters.scores), folder, "silhouette")
+            of_vectors = clusters.scores.get("silhouette_vectors", np.nan)
+            save(silhouette(clusters.curve, len(clusters.centroids_KP), of_vectors), folder, "silhouette")
         save(style_map(place_N2, style_N, order, labels), folder, "map")

@@ -20,23 +20,30 @@ EVENTS = {"continues": "#0072b2", "split": "#e69f00", "merge": "#882255", "birth
           "death": "#707070"}  # fmt: skip
 
 
-def silhouette(curve: Mapping[int, float], chosen: int, scores: Mapping[str, float]) -> Figure:
-    """Silhouette in the UMAP space of each k that was tried; the one that was taken is marked."""
+def silhouette(curve: Mapping[int, float], chosen: int, of_vectors: float) -> Figure:
+    """Silhouette of each number of groups that was tried; the number of styles that was taken is marked.
+
+    Args:
+        curve: number → silhouette, in the space where groups were looked for.
+        chosen: number of styles.
+        of_vectors: silhouette of the styles among the vectors themselves; NaN = not told.
+    """
     figure = canvas(7, 3.6)
     axes = figure.add_subplot()
     counts = sorted(curve)
     axes.plot(counts, [curve[k] for k in counts], color=COLOURS[0], linewidth=1.4, marker="o", markersize=3)
-    if chosen in curve:
-        axes.plot([chosen], [curve[chosen]], marker="o", markersize=8, color="#d55e00")
-        left = chosen > (counts[0] + counts[-1]) / 2
-        axes.annotate(f"k = {chosen}: {curve[chosen]:.3f}", (chosen, curve[chosen]), (-10 if left else 10, 8),
-                      textcoords="offset points", ha="right" if left else "left", color=INK)  # fmt: skip
-    flat = scores.get("silhouette_pca", np.nan)
-    told = f"; {flat:.3f} of the same clusters in the space before it" if np.isfinite(flat) else ""
+    axes.margins(x=0.06, y=0.22)
+    level = float(np.interp(chosen, counts, [curve[k] for k in counts]))
+    axes.plot([chosen], [level], marker="o", markersize=8, color="#d55e00")
+    left = chosen > (counts[0] + counts[-1]) / 2
+    told = f"{chosen} styles: {level:.3f}" + (
+        f"\namong the vectors: {of_vectors:.3f}" if np.isfinite(of_vectors) else ""
+    )
+    axes.annotate(told, (chosen, level), (-10 if left else 10, 8), textcoords="offset points",
+                  ha="right" if left else "left", color=INK, fontsize=8.5)  # fmt: skip
     axes.set_title("Silhouette by number of styles")
-    axes.set_xlabel(f"styles (in the UMAP space, which flatters{told})")
-    axes.set_ylabel("silhouette")
-    axes.margins(y=0.18)
+    axes.set_xlabel("number of groups")
+    axes.set_ylabel("silhouette where groups were looked for")
     axes.grid(axis="y")
     return figure
 

@@ -76,7 +76,8 @@ def stacked(found: Months) -> Figure:
         axes.annotate(
             f"{name}  {100 * share:.1f}%", (1.0, at), (1.045, to), xycoords=axes.get_yaxis_transform(),
             textcoords=axes.get_yaxis_transform(), va="center", fontsize=8.5, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 1.0, "shrinkA": 1, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 1.0, "shrinkA": 1, "shrinkB": 0,
+                        "relpos": (0.0, 0.5)},
         )  # fmt: skip
     return figure
 
@@ -145,7 +146,7 @@ def lifespans(found: Months, styles: pd.DataFrame, cut_off: pd.Timestamp | None)
             if value > 0 and right > left:
                 shade = 0.08 + 0.8 * float(value) / peak
                 axes.barh(place, right - left, 0.62, left, color=COLOURS[0], alpha=shade, linewidth=0, zorder=2)
-        middle = found.months[peak_of[style]] + pd.Timedelta(days=15)
+        middle = min(max(found.months[peak_of[style]] + pd.Timedelta(days=15), first[style]), end)
         axes.plot([middle], [place], marker="o", markersize=4, color="#d55e00", markeredgecolor="white",
                   markeredgewidth=0.6, zorder=3)  # fmt: skip
         axes.annotate(f"{100 * peak:.1f}% in {found.months[peak_of[style]]:%Y-%m}", (1.01, place), fontsize=7.5,
@@ -159,6 +160,7 @@ def lifespans(found: Months, styles: pd.DataFrame, cut_off: pd.Timestamp | None)
                     color=INK)  # fmt: skip
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlim(found.months[0], ends[-1])
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     title = _title("First seen, peak (dot) and last seen", len(found.styles), ROWS)

@@ -54,7 +54,8 @@ class Previous:
         styles = pd.read_parquet(folder / "styles.parquet", columns=["style", "first_seen", "cluster"])
         styles = styles.sort_values("style", ignore_index=True)
         clusters = Clusters.load(folder / "clusters.safetensors")
-        centre_KD = clusters.centroids_KP @ clusters.components_PD + clusters.mean_D
+        # The directions may be scaled: back into the vectors' space by the pseudo-inverse.
+        centre_KD = clusters.centroids_KP @ np.linalg.pinv(clusters.components_PD).T + clusters.mean_D
         return cls(
             styles.drop(columns="cluster"),
             rows.loc[~rows["emerging"], ["id", "style"]],

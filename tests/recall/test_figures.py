@@ -109,7 +109,7 @@ def test_silhouette_and_map_are_drawn(tmp_path: Path) -> None:
     place_N2 = np.concatenate([rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + 8])
     style_N = np.array(["s00"] * 50 + ["s01"] * 49 + [""])
     with look():
-        save(silhouette({5: 0.2, 6: 0.4, 7: 0.3}, 6, {"silhouette_pca": 0.1}), tmp_path, "silhouette")
+        save(silhouette({5: 0.2, 6: 0.4, 7: 0.3}, 6, 0.1), tmp_path, "silhouette")
         drawn = style_map(place_N2, style_N, ["s00", "s01", "s02"], {"s00": "s00 a", "s01": "s01 b", "s02": "s02"})
         save(drawn, tmp_path, "map")
     assert texts_of(drawn)[:2] == ["s00 a", "s01 b"]
