@@ -79,6 +79,10 @@ class Cutter:
         """Words in the runs in which they stand; a space ends a run unless Latin words stand on both its sides."""
         return self._known(text) if len(text) <= _SHORT else self._runs(text)
 
+    def forget(self) -> None:
+        """Forget the pieces of text that are remembered; nothing but the time that the next ones take depends on it."""
+        self._known.cache_clear()
+
     def words(self, text: str) -> list[str]:
         """The words of a text in order, repeated words repeated."""
         return [word for run in self.runs(text) for word in run]

@@ -2,7 +2,8 @@
 
 Candidates are runs of words between stop words and punctuation. A word's degree is the number of words that it stands
 with in all candidates, itself among them: of the scores that the paper compares, the one that favours words which come
-again in longer phrases (连衣裙 of 花卉连衣裙, 气质连衣裙, 显瘦连衣裙). A phrase scores the sum over its words.
+again in longer phrases (连衣裙 of 花卉连衣裙, 气质连衣裙, 显瘦连衣裙). A phrase scores the sum over its words; a tag, which
+its author declared, twice that.
 """
 
 from collections import Counter
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from data.cutter import Run, is_latin
 
+DECLARED = 2  # times the score of a phrase that is a tag
 LONGEST = 4  # words of a phrase; a longer run is no phrase, and its words stand for themselves
 
 
@@ -43,7 +45,8 @@ def key_phrases(runs: Iterable[Run], tags: Mapping[str, Run], most: int) -> list
     for phrase in candidates:
         for word in phrase:
             degree[word] += len(phrase)
-    scores = {phrase: sum(degree[word] for word in phrase) for phrase in candidates}
+    worth = {phrase: DECLARED if phrase in shown else 1 for phrase in candidates}
+    scores = {phrase: worth[phrase] * sum(degree[word] for word in phrase) for phrase in candidates}
     best = sorted(scores, key=lambda phrase: -scores[phrase])[:most]  # stable: tags stand first
     total = sum(scores[phrase] for phrase in best)
     return [KeyPhrase(shown.get(phrase) or _joined(phrase), phrase, scores[phrase] / total) for phrase in best]

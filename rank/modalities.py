@@ -88,7 +88,7 @@ def text_vectors(sources: Sources, posts: Posts) -> Vectors:
             f"{sources.styles}: styles of pictures alone hold no word vectors; give --recall, or --modalities numbers"
         )
     return posts.table["post_id"].to_numpy(), TextVectors.load(sources.styles / "text").transform(
-        posts.table["words"].tolist()
+        posts.table["words"].tolist(), posts.table["key_words"].tolist()
     )
 
 

@@ -84,4 +84,5 @@ def separate_texts(posts: Posts, cut_off: pd.Timestamp, seed: int) -> Vectors:
     """
     early = posts.table["words"][posts.table["time"] < cut_off].tolist()
     model = TextVectors.fit(early, DIMENSIONS, MIN_COUNT, seed)
-    return posts.table["post_id"].to_numpy(str), model.transform(posts.table["words"].tolist())
+    texts_ND = model.transform(posts.table["words"].tolist(), posts.table["key_words"].tolist())
+    return posts.table["post_id"].to_numpy(str), texts_ND

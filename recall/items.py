@@ -69,7 +69,7 @@ def text_items(
     model = TextVectors.fit(early, config.text_dimensions, config.min_count, config.seed)
     model.save(folder / "text")
     texts, generated = filled_words(posts, captions)
-    vectors_ND = model.transform(texts.tolist())
+    vectors_ND = model.transform(texts.tolist(), posts.table["key_words"].tolist())
     known = (vectors_ND != 0).any(axis=1)
     if not known.all():
         log.info("%d of %d posts have no word with a vector and are left out", (~known).sum(), len(known))

@@ -19,6 +19,7 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
+from data.key_phrases import read_shares
 from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -69,27 +70,51 @@ class TextVectors:
         word_VD = svd.fit_transform(information_VV) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
         frequency_V = np.asarray(presence_NV.sum(axis=0)).ravel() / presence_NV.sum()
         weighted_VD = (word_VD * (RARITY / (RARITY + frequency_V))[:, None]).astype(np.float32)
-        raw_ND = _means(presence_NV, weighted_VD)
+        raw_ND = _even(presence_NV) @ weighted_VD.astype(np.float64)
         common_D = TruncatedSVD(1, random_state=seed).fit(raw_ND).components_[0].astype(np.float32)
         return cls(words, weighted_VD, common_D)
 
-    def transform(self, texts: Sequence[str]) -> np.ndarray:
+    def transform(self, texts: Sequence[str], key_words: Sequence[str] | None = None) -> np.ndarray:
         """Vectors of texts.
+
+        Half of a text's weight goes to its words alike, the other half to the words of its key phrases by what they
+        are worth, so that a long text about something else does not drown what its author named.
 
         Args:
             texts: N texts of words with spaces between.
+            key_words: what the words of their key phrases are worth, as `data.key_phrases.write_shares` writes it; a
+                text whose entry is empty has its words weighed alike, and so have all without this.
 
         Returns:
             float32 N×D, L2-normalised; zero where no word is known.
         """
         vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, binary=True, vocabulary=list(self.words))
-        raw_ND = _means(vectorizer.transform(texts).astype(np.float64), self.word_VD)
+        weight_NV = _even(vectorizer.transform(texts).astype(np.float64))
+        if key_words is not None:
+            weight_NV = (weight_NV + self._keyed(key_words, weight_NV)) / 2
+        raw_ND = weight_NV @ self.word_VD.astype(np.float64)
         # einsum, not BLAS: a text's vector must be the same to the last bit whatever other texts stand beside it,
         # since UMAP makes a different map of the smallest difference.
         along_N = np.einsum("nd,d->n", raw_ND, self.common_D.astype(np.float64))
         less_ND = raw_ND - along_N[:, None] * self.common_D
         norm_N1 = np.linalg.norm(less_ND, axis=1, keepdims=True)
         return np.divide(less_ND, norm_N1, out=np.zeros_like(less_ND), where=norm_N1 > 1e-8).astype(np.float32)
+
+    def _keyed(self, key_words: Sequence[str], even_NV: sparse.csr_array) -> sparse.csr_array:
+        """Weights by key phrases, rows that sum to 1; those of `even_NV` where no word of a key phrase is known."""
+        column = {word: place for place, word in enumerate(self.words)}
+        rows, columns, values = [], [], []
+        for row, told in enumerate(key_words):
+            known = {column[word]: share for word, share in read_shares(told).items() if word in column}
+            total = sum(known.values())
+            if total > 0:
+                rows += [row] * len(known)
+                columns += list(known)
+                values += [share / total for share in known.values()]
+        keyed_NV = sparse.csr_array((values, (rows, columns)), shape=even_NV.shape)
+        without_N = np.ones(len(key_words))
+        without_N[rows] = 0.0
+        return keyed_NV + even_NV * without_N[:, None]
 
     def save(self, folder: Path) -> None:
         """Write `words.parquet`, `word_vectors.npy`, `common.npy`."""
@@ -116,6 +141,7 @@ def _positive_information(rows: np.ndarray, columns: np.ndarray, counts: np.ndar
     return sparse.csr_array((information[kept], (rows[kept], columns[kept])), shape=(size, size))
 
 
-def _means(presence_NV: sparse.spmatrix, vectors_VD: np.ndarray) -> np.ndarray:
+def _even(presence_NV: sparse.spmatrix) -> sparse.csr_array:
+    """Rows of ones as means: they sum to 1, or to 0 where nothing is."""
     number_N1 = np.maximum(np.asarray(presence_NV.sum(axis=1)).reshape(-1, 1), 1.0)
-    return np.asarray(presence_NV @ vectors_VD.astype(np.float64)) / number_N1
+    return sparse.csr_array(presence_NV / number_N1)

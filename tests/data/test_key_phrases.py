@@ -13,12 +13,12 @@ TAGS = st.dictionaries(st.sampled_from(["红色裙子", "毛衣", "甜"]), st.ju
 
 
 def test_degrees_by_hand() -> None:
-    # 连衣裙: 2 (花卉连衣裙) + 2 (气质连衣裙) + 1 (连衣裙) = 5; 花卉, 气质: 2; 搭配: 1.
+    # 连衣裙: 2 (花卉连衣裙) + 2 (气质连衣裙) + 1 (连衣裙) = 5; 花卉, 气质: 2; 搭配: 1. Tags score twice the sum.
     found = key_phrases([("花卉", "连衣裙"), ("搭配",)], {"气质连衣裙": ("气质", "连衣裙"), "连衣裙": ("连衣裙",)}, 10)
-    assert [p.text for p in found] == ["气质连衣裙", "花卉连衣裙", "连衣裙", "搭配"]
-    assert [p.weight * 20 for p in found] == pytest.approx([7, 7, 5, 1])
+    assert [p.text for p in found] == ["气质连衣裙", "连衣裙", "花卉连衣裙", "搭配"]
+    assert [p.weight * 32 for p in found] == pytest.approx([14, 10, 7, 1])
     assert shares_of_words(found) == pytest.approx(
-        {"气质": 7 / 40, "连衣裙": 7 / 40 + 7 / 40 + 5 / 20, "花卉": 7 / 40, "搭配": 1 / 20}
+        {"气质": 7 / 32, "连衣裙": (7 + 10 + 3.5) / 32, "花卉": 3.5 / 32, "搭配": 1 / 32}
     )
 
 
