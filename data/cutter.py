@@ -28,6 +28,7 @@ _AMOUNT = re.compile(
     rf"|第?[一二两三四五六七八九十百千几半多每]+[{_CLASSIFIERS}]"
 )  # fmt: skip
 _LAUGHTER = re.compile(r"([哈呵嘿嘻啊呜哇嗷呀噢哦嗯])\1*|h[ah]+|k{2,}|w{2,}|6{2,}|2{2,}3*")
+_DEGREES = "太很超好贼蛮挺"
 _KNOWN, _SHORT = 1 << 16, 24  # so many pieces of text, of so many characters at most (tags above all), are remembered
 
 Run = tuple[str, ...]
@@ -106,6 +107,9 @@ class Cutter:
                 spaced = True
                 continue
             word = token.strip("'-")
+            if len(word) == 2 and word[0] in _DEGREES and not self._jieba.FREQ.get(word):
+                word = word[1]  # 太乖, which no dictionary has: jieba's guess; 太阳 is a word
+                runs.append([])
             kept = self._says_something(word) and not (amount and word in _CLASSIFIERS)
             amount = word.isdecimal()
             if not kept:

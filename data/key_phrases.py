@@ -2,8 +2,8 @@
 
 Candidates are runs of words between stop words and punctuation. A word's degree is the number of words that it stands
 with in all candidates, itself among them: of the scores that the paper compares, the one that favours words which come
-again in longer phrases (连衣裙 of 花卉连衣裙, 气质连衣裙, 显瘦连衣裙). A phrase scores the sum over its words; a tag, which
-its author declared, twice that.
+again in longer phrases (连衣裙 of 花卉连衣裙, 气质连衣裙, 显瘦连衣裙). A phrase scores the sum over its words. A tag
+scores twice that: its author declared it.
 """
 
 from collections import Counter

@@ -65,6 +65,11 @@ def test_amounts_are_left_out_and_brands_stay_whole() -> None:
     assert words("H&M的T-shirt和A字裙 Café mm6 y2k Levi's") == ["h&m", "t-shirt", "a字裙", "café", "mm6", "y2k", "levi"]
 
 
+def test_how_much_is_no_part_of_a_word() -> None:
+    assert words("羽绒服太乖啦 太阳 好甜") == ["羽绒服", "乖", "太阳", "甜"]
+    assert [p.text for p in clean("粉色羽绒服太乖啦").phrases] == ["粉色羽绒服"]
+
+
 def test_parts_of_the_text() -> None:
     def read(*parts: Part) -> Cleaned:
         return Cleaner(cutter(), parts).clean("红色半裙", "蓝色毛衣 #通勤", "约会")
