@@ -18,9 +18,11 @@ import tyro
 from safetensors.numpy import load_file
 
 from data.posts import Posts
+from data.splits import parse_cut_off
 from recall.cluster import Clusters
 from recall.counts import CountSettings
 from recall.emerging import CENTROIDS, COLUMNS, JOINERS, PROPOSALS
+from recall.figures import OF_TABLES, Found, draw_time
 from recall.lineage import LINEAGE, new_ids, read_lineage
 from recall.style_tables import ASSIGNMENTS, PANEL, SHARES, STYLES, with_dates, write_tables
 from stylecast.errors import UserError
@@ -44,6 +46,8 @@ class AcceptConfig:
     """Run folder of `prepare`; by default the one that the styles were found in."""
     out: Path | None = None
     """Run folder of `styles` to write, in which what is accepted is a style; needed to accept."""
+    figures: bool = True
+    """Draw the new run's shares, months and lifespans; map and silhouette stay those of the fit."""
     force: bool = False
     """Run even if the result is up to date."""
 
@@ -54,6 +58,10 @@ class AcceptedConfig(CountSettings):
 
     accept: tuple[str, ...]
     """Proposals, sorted."""
+    cut_off: str
+    """Of the fit, which is that of the run before."""
+    figures: bool
+    """Whether it was drawn."""
 
 
 def read_proposals(folder: Path) -> pd.DataFrame:
@@ -112,12 +120,12 @@ def _new_styles(rows: pd.DataFrame, ids: list[str], first_cluster: int, pictures
     )  # fmt: skip
 
 
-def _write(config: AcceptConfig, rows: pd.DataFrame, posts: Posts, settings: CountSettings, run: Run) -> None:
+def _write(config: AcceptConfig, rows: pd.DataFrame, posts: Posts, settings: AcceptedConfig, run: Run) -> None:
     old = config.styles
     for path in sorted(old.iterdir()):
         if path.is_dir() and path.name == "text":
             shutil.copytree(path, run.folder / path.name, dirs_exist_ok=True)
-        elif path.is_file() and path.name not in MADE_ANEW:
+        elif path.is_file() and path.name not in MADE_ANEW and path.stem not in OF_TABLES:
             shutil.copy(path, run.folder / path.name)
     proposals, styles = read_proposals(old), pd.read_parquet(old / STYLES)
     lineage = read_lineage(old)
@@ -138,10 +146,15 @@ def _write(config: AcceptConfig, rows: pd.DataFrame, posts: Posts, settings: Cou
     refit = int(lineage["refit"].max()) if len(lineage) else 0
     told = pd.DataFrame({"refit": refit, "previous": "", "current": ids, "relation": "accepted", "kept": False})
     told = told.assign(shared=0, of_previous=0.0, of_current=0.0, distance=np.nan)
-    write_csv(told if lineage.empty else pd.concat([lineage, told]), run.folder / LINEAGE)
+    lineage = told if lineage.empty else pd.concat([lineage, told], ignore_index=True)
+    write_csv(lineage, run.folder / LINEAGE)
     accepted = proposals["proposal"].map(given).fillna(proposals["accepted"])
-    write_csv(proposals.assign(accepted=accepted), run.folder / PROPOSALS)
-    write_tables(run.folder, assignments, both, posts.table, settings)
+    proposals = proposals.assign(accepted=accepted)
+    write_csv(proposals, run.folder / PROPOSALS)
+    panel = write_tables(run.folder, assignments, both, posts.table, settings)
+    if config.figures:
+        found = Found(both, assignments, panel, proposals, lineage, parse_cut_off(settings.cut_off))
+        draw_time(found, posts, run.folder)
     taken = assignments["style"].value_counts()
     for name, style in given.items():
         log.info("%s is now %s, with %d items since", name, style, taken.get(style, 0))
@@ -179,12 +192,14 @@ def main(config: AcceptConfig) -> str:
     if config.posts is None and "posts" not in manifest["inputs"]:
         raise UserError(f"--posts: {config.styles} does not tell where its posts lie; name the run folder of `prepare`")
     folder = config.posts or Path(manifest["inputs"]["posts"]["path"])
-    names = [field.name for field in fields(CountSettings)]
-    settings = CountSettings(**{name: manifest["key"]["config"][name] for name in names})
-    accepted = AcceptedConfig(accept=tuple(rows["proposal"]), **vars(settings))
+    before = manifest["key"]["config"]
+    counted = {field.name: before[field.name] for field in fields(CountSettings)}
+    accepted = AcceptedConfig(
+        accept=tuple(rows["proposal"]), cut_off=before["cut_off"], figures=config.figures, **counted
+    )
     inputs = {"styles": config.styles, "posts": folder}
     with open_run(config.out, "styles", accepted, inputs, force=config.force, seed=manifest["seed"]) as run:
         if run is not None:
-            run.metrics["space"] = manifest["metrics"].get("space", "")
-            _write(config, rows, Posts.load(folder), settings, run)
+            run.metrics |= manifest["metrics"]
+            _write(config, rows, Posts.load(folder), accepted, run)
     return f"{config.out}: {', '.join(f'{p} is a style' for p in rows['proposal'])}"

@@ -29,6 +29,7 @@ from recall.figures_time import LEAST_DAYS, Months, lifespans, panels, stacked
 from recall.fonts import labels_of, look, save
 
 log = logging.getLogger(__name__)
+OF_TABLES = ("shares", "shares-panels", "lifespans", "months", "proposed", "lineage")
 ON_MAP = 3_000  # items, chosen by a hash of their id
 
 
@@ -57,8 +58,10 @@ def flat_map(point_NP: np.ndarray, seed: int) -> np.ndarray:
     start_N2 = 10 * point_NP[:, :2] / max(float(np.abs(point_NP[:, :2]).max()), 1e-12)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_jobs value")  # a seeded UMAP runs on one core, as we ask
-        model = UMAP(n_neighbors=min(20, len(point_NP) - 1), min_dist=0.8, spread=1.6, n_epochs=200, init=start_N2.astype(np.float32),
-                     random_state=seed, n_jobs=1)  # fmt: skip
+        model = UMAP(
+            n_neighbors=min(20, len(point_NP) - 1), min_dist=0.8, spread=1.6, n_epochs=200,
+            init=start_N2.astype(np.float32), random_state=seed, n_jobs=1,
+        )  # fmt: skip
         return np.asarray(model.fit_transform(point_NP.astype(np.float32)), np.float64)
 
 
@@ -75,7 +78,7 @@ def draw_time(found: Found, posts: Posts, folder: Path) -> None:
         save(panels(months), folder, "shares-panels")
         save(lifespans(months, found.styles, found.cut_off), folder, "lifespans")
         save(monthly(shares, labels, shelf if shelf is not None and len(shelf.table) else None), folder, "months")
-        if len(found.proposals):
+        if not set(found.proposals["first"]) <= set(found.proposals.loc[found.proposals["accepted"] != "", "first"]):
             save(proposed(found.proposals, labels, posts), folder, "proposed")
         if len(last := found.lineage[found.lineage["relation"] != "accepted"]):
             save(draw_lineage(last[last["refit"] == last["refit"].max()], labels), folder, "lineage")

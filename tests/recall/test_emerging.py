@@ -10,7 +10,7 @@ import pytest
 from data.posts import Posts
 from data.prepare import PrepareConfig
 from data.prepare import main as prepare
-from recall.accept import AcceptConfig, read_proposals
+from recall.accept import AcceptConfig, AcceptedConfig, read_proposals
 from recall.accept import main as emerging
 from recall.cluster import Clusters
 from recall.counts import CountSettings
@@ -120,7 +120,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_csv(folder / "posts.csv", index=False)
     read = prepare(PrepareConfig(posts=folder / "posts.csv", out=folder / "prepare", workers=1))
     found, assignments = find(table, vectors_ND)
-    with open_run(folder / "styles", "styles", CountSettings(), {"posts": read}) as run:
+    config = AcceptedConfig(accept=(), cut_off=str(CUT_OFF.date()), figures=False)
+    with open_run(folder / "styles", "styles", config, {"posts": read}) as run:
         assert run is not None
         posts = Posts.load(read)
         first_N = (assignments["time"] < CUT_OFF).to_numpy()
@@ -148,6 +149,7 @@ def test_an_accepted_style_takes_what_comes_after_its_scan(run_folder: Path, tmp
     assert styles.loc["s02", "first_seen"].month == 4
     assert styles.loc["s02", "known_from"] == pd.Timestamp("2024-06-01")
     assert Clusters.load(tmp_path / "new" / "clusters.safetensors").centroids_KP.shape == (3, 3)
+    assert (tmp_path / "new" / "shares.png").stat().st_size > 0
     assert Previous.load(tmp_path / "new").ids == ["s00", "s01", "s02"]
     # The group is a style now: it is neither shown nor taken again.
     assert "nothing new" in emerging(AcceptConfig(styles=tmp_path / "new"))
