@@ -32,11 +32,23 @@ class Sums:
         numeric = {name: _running(values_ST) for name, values_ST in panel.numeric.items()}
         return cls(panel.days[0], panel.last, _running(panel.count_ST), _running(panel.total_T), numeric)
 
-    def until(self, origin: pd.Timestamp) -> "Sums":
-        """A view that holds nothing after `origin`: who has only this cannot look ahead."""
-        stop = (origin - self.first).days + 2
-        numeric = {name: sums_ST[:, :stop] for name, sums_ST in self.numeric.items()}
-        return Sums(self.first, min(origin, self.last), self.count_ST[:, :stop], self.total_T[:stop], numeric)
+    def until(self, origin: pd.Timestamp, start: pd.Timestamp | None = None) -> "Sums":
+        """A view that holds nothing after `origin`: who has only this cannot look ahead.
+
+        With `start` it holds nothing before that day either: the days before are as if they had never been.
+        """
+        stop, low = (origin - self.first).days + 2, 0 if start is None else max((start - self.first).days, 0)
+        if low == 0:
+            numeric = {name: sums_ST[:, :stop] for name, sums_ST in self.numeric.items()}
+            return Sums(self.first, min(origin, self.last), self.count_ST[:, :stop], self.total_T[:stop], numeric)
+
+        def since(sums: np.ndarray) -> np.ndarray:
+            # Counts may be fractions: what is left of a difference of two sums must not become a post.
+            return np.maximum(sums[..., low:stop] - sums[..., low : low + 1], 0.0)
+
+        numeric = {name: since(sums_ST) for name, sums_ST in self.numeric.items()}
+        first = self.first + pd.Timedelta(days=low)
+        return Sums(first, min(origin, self.last), since(self.count_ST), since(self.total_T), numeric)
 
     @property
     def held(self) -> pd.Timestamp:

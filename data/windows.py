@@ -32,22 +32,50 @@ class Target:
     """Months after the origin's month, or first day after the origin."""
     last: int
     """The same as `first` for months; last day after the origin."""
+    history: int = 0
+    """Days up to the origin that may be looked at; 0 = all. Never fewer than the reference has."""
 
     @classmethod
-    def parse(cls, text: str) -> "Target":
-        """Reads `calendar-month:2` or `days:10-15`.
+    def parse(cls, text: str, gap_days: int = 0, history_days: int = 0) -> "Target":
+        """Reads `calendar-month:2`, `days:10-15`, `weeks:3-4` (the days 15 to 28) or `weeks:3`.
+
+        Args:
+            text: as above; what `str` of a target gives, `days:10-15 from 60 days`, too.
+            gap_days: days between the origin and day 1 of the text: `days:1-6` after 9 days is `days:10-15`.
+            history_days: days up to the origin that may be looked at; 0 = all.
 
         Raises:
-            UserError: the text is neither.
+            UserError: the text is none of these, a number is negative, or a month is to have a gap.
         """
-        if found := re.fullmatch(r"calendar-month:([1-9]\d?)", text.strip()):
-            return cls("calendar-month", int(found[1]), int(found[1]))
-        if (found := re.fullmatch(r"days:([1-9]\d*)-([1-9]\d*)", text.strip())) and int(found[1]) <= int(found[2]):
-            return cls("days", int(found[1]), int(found[2]))
-        raise UserError(f"--target `{text}` is unknown; give calendar-month:2 (months ahead) or days:10-15")
+        if gap_days < 0 or history_days < 0:
+            raise UserError("--gap-days and --history-days must be 0 or more")
+        text, _, days = text.strip().partition(" from ")
+        if days and (found := re.fullmatch(r"([1-9]\d*) days", days)):
+            history_days = history_days or int(found[1])
+        elif days:
+            raise UserError(f"--target `{text} from {days}` is unknown; give the history by --history-days")
+        if found := re.fullmatch(r"calendar-month:([1-9]\d?)", text):
+            if gap_days:
+                raise UserError(
+                    f"--gap-days {gap_days} goes with days: and weeks:; {text} leaves {int(found[1]) - 1} whole months "
+                    "between: give more of them"
+                )
+            return cls("calendar-month", int(found[1]), int(found[1]), history_days)
+        if found := re.fullmatch(r"(days|weeks):([1-9]\d*)(?:-([1-9]\d*))?", text):
+            unit, first, last = 7 if found[1] == "weeks" else 1, int(found[2]), int(found[3] or found[2])
+            if first <= last:
+                return cls("days", unit * (first - 1) + 1 + gap_days, unit * last + gap_days, history_days)
+        raise UserError(f"--target `{text}` is unknown; give calendar-month:2 (months ahead), days:10-15 or weeks:3-4")
 
     def __str__(self) -> str:
-        return f"calendar-month:{self.first}" if self.kind == "calendar-month" else f"days:{self.first}-{self.last}"
+        told = f"calendar-month:{self.first}" if self.kind == "calendar-month" else f"days:{self.first}-{self.last}"
+        return f"{told} from {self.history} days" if self.history else told
+
+    def history_start(self, origin: pd.Timestamp) -> pd.Timestamp | None:
+        """The first day that may be looked at from an origin; None where all may."""
+        if not self.history:
+            return None
+        return min(origin - (self.history - 1) * DAY, self.reference(origin)[0])
 
     def period(self, origin: pd.Timestamp) -> Window:
         """The days that are asked for: the whole calendar month so many months after the origin's, or the days."""

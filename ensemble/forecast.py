@@ -44,7 +44,11 @@ class PanelSettings:
     time_column: str = ""
     """Column with the date; by default `date` or `time`."""
     target: str = "calendar-month:2"
-    """What is asked for: calendar-month:K (the whole month K months after the origin's) or days:A-B."""
+    """What is asked for: calendar-month:K (the whole month K months after the origin's), days:A-B or weeks:A-B."""
+    gap_days: int = 0
+    """Days left out between the origin and the first day of a days: or weeks: target, days."""
+    history_days: int = 0
+    """How far back a forecast may look, days; 0 = as far as the data reach. At least as long as the target."""
     validation_origins: int = 0
     """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
     members: tuple[str, ...] = MEMBERS
@@ -121,7 +125,7 @@ def judge(backtest: Backtest, level: float = 0.8) -> Outcome:
 def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> tuple[Panel, Target, Split]:
     if not 0 < settings.interval < 1:
         raise UserError(f"--interval {settings.interval} is no part; give one between 0 and 1, such as 0.8")
-    target = Target.parse(settings.target)
+    target = Target.parse(settings.target, settings.gap_days, settings.history_days)
     panel = Panel.read(path, settings.style_column, settings.time_column or None)
     split = split_origins(panel, target, test_origins, settings.validation_origins or None)
     return panel, target, split

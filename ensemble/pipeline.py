@@ -112,7 +112,8 @@ def split_of(posts: Posts, settings: RankSettings) -> Split:
     """
     rows = pd.DataFrame({"post_id": posts.table["post_id"], "time": posts.table["time"], "style": "all"})
     panel = Panel.from_rows(rows, "the posts")
-    return split_origins(panel, Target.parse(settings.target), settings.test_origins, settings.validation_origins)
+    target = Target.parse(settings.target, settings.gap_days, settings.history_days)
+    return split_origins(panel, target, settings.test_origins, settings.validation_origins)
 
 
 def _forecast(config: RunConfig, posts: Posts, split: Split, cut_off: str, start: _Starter) -> str:

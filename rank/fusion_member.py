@@ -1,7 +1,7 @@
 """The fusion-LSTM as a member of a backtest: trained before validation, before the test, and for the latest origin."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -61,4 +61,5 @@ class FusionMember:
         train = pd.DatetimeIndex([o for o in dense if known_on(panel, target.period(o)) <= day])
         none = pd.DatetimeIndex([])
         bags = None if self.bags is None else self.bags.cut(len(panel.days))
-        return fit_fusion(panel, bags, target, self.config, train, none, self.world, folder)
+        config = replace(self.config, history_days=target.history) if target.history else self.config
+        return fit_fusion(panel, bags, target, config, train, none, self.world, folder)

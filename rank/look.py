@@ -39,7 +39,7 @@ class Look:
             kernels: Gaussian processes by name, fitted on nothing after `origin`.
             monthly: whether the panel's rows are months.
         """
-        self.sums = sums.until(origin)
+        self.sums = sums.until(origin, target.history_start(origin))
         self.target = target
         self.origin = origin
         self.asked = asked

@@ -83,7 +83,7 @@ def build_table(panel: Panel, target: Target, split: Split) -> Table:
     origins = _origins(panel, target, split)
     features = declared_features(tuple(panel.numeric))
     parts = []
-    for origin, kernels in _with_kernels(panel, sums, origins):
+    for origin, kernels in _with_kernels(panel, target, sums, origins):
         asked = target.period(origin) if origin in regular else target.training_period(origin)
         look = Look(sums, target, origin, asked, kernels, panel.granularity == "month")
         known = known_on(panel, asked)
@@ -118,7 +118,7 @@ def _origins(panel: Panel, target: Target, split: Split) -> pd.DatetimeIndex:
 
 
 def _with_kernels(
-    panel: Panel, sums: Sums, origins: pd.DatetimeIndex
+    panel: Panel, target: Target, sums: Sums, origins: pd.DatetimeIndex
 ) -> Iterator[tuple[pd.Timestamp, dict[str, Kernel]]]:
     """Each origin with the kernels as they were fitted at it or at most eight weeks before, never after."""
     plain = Kernel()
@@ -126,7 +126,7 @@ def _with_kernels(
     fit_on: pd.Timestamp | None = None
     for origin in origins:
         if fit_on is None or (origin - fit_on).days >= REFIT_DAYS:
-            bins = Bins.of(sums.until(origin), origin, panel.granularity == "month")
+            bins = Bins.of(sums.until(origin, target.history_start(origin)), origin, panel.granularity == "month")
             fitted = fit_kernel(bins, fitted)
             steady = fit_kernel(bins, steady, fixed=("trend_sd", "trend_days"))
             fit_on = origin

@@ -39,7 +39,11 @@ class RankSettings:
     """How shares are forecast."""
 
     target: str = "calendar-month:2"
-    """What is asked for: calendar-month:K (the whole month K months after the origin's) or days:A-B."""
+    """What is asked for: calendar-month:K (the whole month K months after the origin's), days:A-B or weeks:A-B."""
+    gap_days: int = 0
+    """Days left out between the origin and the first day of a days: or weeks: target, days."""
+    history_days: int = 0
+    """How far back a forecast may look, days; 0 = as far as the data reach. At least as long as the target."""
     test_origins: int | None = None
     """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
     validation_origins: int | None = None
@@ -120,7 +124,7 @@ def main(config: RankConfig) -> Path:
             return config.out
         load_manifest(config.styles, "styles")
         panel = Panel.read(config.styles / "panel.parquet", granularity="day")
-        target = Target.parse(config.target)
+        target = Target.parse(config.target, config.gap_days, config.history_days)
         split = split_origins(panel, target, config.test_origins, config.validation_origins)
         log.info(
             "%d training, %d validation, %d test origins; the latest is %s",

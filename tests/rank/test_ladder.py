@@ -87,3 +87,17 @@ def test_a_look_holds_nothing_later() -> None:
     with pytest.raises(ValueError, match="after 2022-02-28"):
         look.sums.share(pd.Timestamp("2022-03-01"), pd.Timestamp("2022-03-31"))
     assert look.blocks_SB.tolist() == [pytest.approx([0.1, 0.2])]
+
+
+def test_a_short_history_is_all_that_a_look_holds() -> None:
+    months, origin = [0.1, 0.5, 0.2, 0.4, 0.3] * 4, pd.DatetimeIndex(["2023-08-31"])
+    other = [*([0.9] * 16), *months[16:]]  # another past: as of April 2023 they are alike
+    limited = Target.parse("calendar-month:2", history_days=120)
+    one, two = (ladder_shares(panel_of([row]), limited, origin) for row in (months, other))
+    assert set(one["model"]) == set(RUNGS) - {"seasonal-naive", "seasonal-growth", "seasonal-blend"}
+    pd.testing.assert_frame_equal(one, two)
+    free = [ladder_shares(panel_of([row]), TARGET, origin).set_index("model")["share"] for row in (months, other)]
+    assert free[0]["seasonal-naive"] != pytest.approx(free[1]["seasonal-naive"])
+    assert free[0]["mean-12"] != pytest.approx(free[1]["mean-12"])
+    # Three whole months lie in 120 days: their mean, and no older one.
+    assert one.set_index("model")["share"]["mean-12"] == pytest.approx(np.mean(months[17:]))
