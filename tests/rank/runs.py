@@ -50,7 +50,7 @@ def make_runs(folder: Path, posts: pd.DataFrame, seed: int = 0) -> dict[str, Pat
         pictures.to_parquet(run.folder / "pictures.parquet", index=False)
         np.save(run.folder / "images.npy", rng.integers(0, 255, (len(ids), 8, 8, 3)).astype(np.uint8))
     for name in ("recall", "garment"):
-        with open_run(places[name], "recall", Nothing(), {}, seed=len(name)) as run:
+        with open_run(places[name], "recall", Nothing(), {"posts": places["posts"]}) as run:
             assert run is not None
             vectors_ND = rng.normal(0, 0.3, (len(posts), 6))
             vectors_ND[:, 0] = posts["z"]
