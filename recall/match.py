@@ -48,6 +48,8 @@ def check_match(config: MatchSettings, prefix: str = "--") -> None:
     """
     check_text(config.text)
     config.negatives.shares()
+    if config.loss.pairwise is not None and not 0 <= config.loss.pairwise <= 1:
+        raise UserError(f"{prefix}loss.pairwise {config.loss.pairwise}: must be within 0 and 1")
     if config.cache_chunk < 0:
         raise UserError(f"{prefix}cache-chunk {config.cache_chunk}: must be 0 (the whole batch at once) or more")
 
@@ -77,4 +79,5 @@ def match_task(
     return RecallTask(
         encoder, build_text(config.text, table_VD, vocabulary), config.loss, config.mined, world, pairs.pictures,
         gallery, pairs.words_PW[gallery.posts_Q], config.cache_chunk, pairs.clusters(world, seed),
+        pairs.distinct_texts(),
     )  # fmt: skip

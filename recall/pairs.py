@@ -16,6 +16,8 @@ from recall.mining import Clusters
 from recall.negatives import Negatives
 from stylecast.world import World
 
+REDRAWN = 4  # times that a negative of the same text is drawn again; one that still is of it is masked by the losses
+
 
 @dataclass(frozen=True)
 class QueryConfig:
@@ -73,7 +75,7 @@ class PairBatches:
     stressed_PW: np.ndarray
     """Which of them stand in title or hashtags."""
     ids_PK: np.ndarray
-    """Ids of each post by which pairs are told apart: post and text."""
+    """Ids of each post by which pairs are told apart: of the post, and last of its text."""
     family_N: np.ndarray
     """Near-duplicate group of each picture."""
     negatives: Negatives
@@ -100,6 +102,20 @@ class PairBatches:
         rows: np.ndarray = self._by_post[first + (draw * count).astype(np.int64)]  # type: ignore[attr-defined]
         return rows
 
+    def distinct_texts(self) -> float:
+        """Distinct texts of the training posts, as a share of these posts, 0..1."""
+        texts = self.ids_PK[np.unique(self.post_N[self.rows]), -1]
+        return len(np.unique(texts)) / len(texts)
+
+    def _other_texts(self, posts_B: np.ndarray, others_B: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """Negative posts, those of the very same text drawn again from all: they would teach nothing."""
+        text_P, candidates = self.ids_PK[:, -1], self.negatives.candidates
+        for _ in range(REDRAWN):
+            same_B = text_P[posts_B] == text_P[others_B]
+            luck_B = torch.rand(len(posts_B), generator=generator, dtype=torch.float64).numpy()
+            others_B = np.where(same_B, candidates[(luck_B * len(candidates)).astype(np.int64)], others_B)
+        return others_B
+
     def clusters(self, world: World, seed: int) -> Clusters | None:
         """Clusters of the training pictures, where hard negatives are drawn by them."""
         if not (self.mined and self.negatives.config.cluster):
@@ -111,6 +127,7 @@ class PairBatches:
         rows = self.rows[index]
         if self.mined:
             others = self.negatives.draw(self.post_N[rows], generator)
+            others = self._other_texts(self.post_N[rows], others, generator)
             rows = np.concatenate([rows, self._picture_of(others, generator)])
         posts = self.post_N[rows]
         query = sample_queries(self.words_PW[posts], self.stressed_PW[posts], self.query, generator)

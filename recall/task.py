@@ -35,6 +35,9 @@ class LossConfig:
     """Weight of the picture-sentence loss."""
     listwise: float = 1.0
     """Weight, within the picture-sentence loss, of a softmax over the batch beside the pointwise sigmoid; 0 = none."""
+    pairwise: float | None = None
+    """Share of margin and sigmoid against a softmax over the batch in both losses, 0..1; by default that of distinct
+    texts among the training posts: where texts repeat they are classes, for which a softmax is the better loss."""
     margin: float = 1.0
     """By how much the right picture should win in word score."""
     hardest: int = 8
@@ -55,6 +58,7 @@ class RecallTask(Task):
         words_QW: words of the held-out queries.
         cache_chunk: pairs that are encoded and scored at a time, their gradients cached; 0 = all at once.
         clusters: of the training pictures, renewed before each epoch; None = hard negatives do without.
+        pairwise: share of margin and sigmoid, unless the config gives one.
 
     Raises:
         UserError: `cache_chunk` is negative.
@@ -63,14 +67,16 @@ class RecallTask(Task):
     def __init__(
         self, encoder: Encoder, text: TextEncoder, config: LossConfig, mined: bool, world: World,
         pictures: Pictures, gallery: Gallery, words_QW: np.ndarray, cache_chunk: int = 0,
-        clusters: Clusters | None = None,
+        clusters: Clusters | None = None, pairwise: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.pairwise = pairwise if config.pairwise is None else config.pairwise
         if cache_chunk < 0:
             raise UserError(f"--cache-chunk {cache_chunk}: must be 0 (the whole batch at once) or more")
         self.encoder, self.text = encoder, text
         self.log_scale, self.bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)), requires_grad=config.listwise > 0)
+        self.log_word_scale = nn.Parameter(torch.tensor(0.0), requires_grad=self.pairwise < 1)
         self.config, self.mined, self.world = config, mined, world
         self.pictures, self.gallery, self.words_QW = pictures, gallery, words_QW
         self.cache_chunk, self.clusters = cache_chunk, clusters
@@ -107,10 +113,10 @@ class RecallTask(Task):
 
         masks = (wrong_pictures, wrong_queries)
         pairs = list(zip(word_rows, masks, strict=True))
-        words = sum((self._word_loss(rows, right, mask) for rows, mask in pairs), heads.new_zeros(()))
+        words = torch.stack([self._word_loss(rows, right, mask) for rows, mask in pairs]).sum()
         scale = self.log_scale.exp()
         pairs = list(zip(sentence_rows, masks, strict=True))
-        costs = [sigmoid_loss(rows, right, mask, scale, self.bias) for rows, mask in pairs]
+        costs = [self.pairwise * sigmoid_loss(rows, right, mask, scale, self.bias) for rows, mask in pairs]
         if self.config.listwise > 0:
             sharpness = self.log_sharpness.exp().clamp(max=100)
             costs += [self.config.listwise * softmax_loss(rows, right, mask, sharpness) for rows, mask in pairs]
@@ -130,7 +136,10 @@ class RecallTask(Task):
             half = len(right_B) // 2
             wrong_B = torch.cat([right_B[half:], right_B[:half]])
             loss = loss + sampled_margin_loss(scores_BA, right_B, wrong_B, allowed_BA, self.config.margin)
-        return loss
+        if self.pairwise == 1:
+            return loss
+        listwise = softmax_loss(scores_BA, right_B, allowed_BA, self.log_word_scale.exp()) / 2
+        return self.pairwise * loss + (1 - self.pairwise) * listwise
 
     def learning_rates(self) -> dict[str, float]:
         """Those of the layers of the encoder, and of a text model that is tuned."""

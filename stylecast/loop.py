@@ -29,6 +29,7 @@ from stylecast.checkpoint import load_checkpoint, save_checkpoint
 from stylecast.errors import UserError
 from stylecast.loader import made_ahead
 from stylecast.logs import progress
+from stylecast.muon import Muon
 from stylecast.world import World, barrier, broadcast_object, mean_over_ranks
 
 log = logging.getLogger(__name__)
@@ -93,8 +94,10 @@ class LoopConfig:
     """Examples a step, over all processes."""
     accumulate: int = 1
     """Split a step into this many micro-batches, to save memory."""
+    optimiser: Literal["adamw", "muon"] = "adamw"
+    """adamw; or muon: layers from scratch learn in fewer steps, for all directions of a weight move alike."""
     lr: float = 1e-3
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     weight_decay: float = 0.01
     """Decoupled weight decay of matrices (biases, norms and scales have none)."""
     warmup: float = 0.05
@@ -138,20 +141,23 @@ def _learning_rate(config: LoopConfig, step: int, total: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
-def _optimiser(task: Task, config: LoopConfig) -> torch.optim.AdamW:
+def _optimiser(task: Task, config: LoopConfig) -> Muon:
     shares = task.learning_rates()
     unknown = shares.keys() - {name for name, _ in task.named_parameters()}
     if unknown:
         raise KeyError(f"learning_rates names parameters that the task lacks: {sorted(unknown)[:3]}")
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    layers = (m for m in task.modules() if isinstance(m, nn.Linear | nn.Conv1d | nn.Conv2d))
+    turned = {id(layer.weight) for layer in layers} if config.optimiser == "muon" else set()
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in task.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((shares.get(name, 1.0), parameter.ndim >= 2), []).append(parameter)
+            kind = (shares.get(name, 1.0), parameter.ndim >= 2, id(parameter) in turned)
+            groups.setdefault(kind, []).append(parameter)
     decays = {True: config.weight_decay, False: 0.0}
     # Highest rate first, matrices before vectors: a checkpoint knows its parameters by their place.
     ordered = sorted(groups, reverse=True)
-    return torch.optim.AdamW(
-        [{"params": groups[s, m], "weight_decay": decays[m], "share": s} for s, m in ordered],
+    return Muon(
+        [{"params": groups[s, m, t], "weight_decay": decays[m], "share": s, "turned": t} for s, m, t in ordered],
         lr=config.lr, betas=(0.9, 0.98), fused=True,  # one pass over all parameters: a third of the time on CPU too
     )  # fmt: skip
 

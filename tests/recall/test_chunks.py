@@ -51,7 +51,7 @@ def gradients(chunk: int, bf16: bool = False) -> dict[str, Tensor]:
         losses = model(batch(64))
     sum(losses.values()).backward()
     told = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
-    assert len(told) == len(list(model.parameters()))
+    assert len(told) == sum(parameter.requires_grad for parameter in model.parameters())
     return told | {name: loss.detach() for name, loss in losses.items()}
 
 
