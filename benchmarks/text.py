@@ -82,6 +82,7 @@ def _worker(side: str) -> Callable[[str], object]:
         cleaner.clean("👗 红色 :red_heart:")
         cleaner.cutter.forget()
         return cleaner.clean
+    jieba.setLogLevel("WARNING")
     jieba.initialize()
     return jieba.lcut  # type: ignore[no-any-return]
 
