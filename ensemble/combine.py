@@ -108,9 +108,9 @@ def combine(backtest: Backtest, origins: pd.DatetimeIndex) -> Combined:
     )  # fmt: skip
 
 
-def used_until(backtest: Backtest, combined: Combined) -> pd.Timestamp:
-    """The latest day behind weights and intervals: when the labels that they were fitted on were all known."""
-    periods = [backtest.target.period(origin) for origin in combined.fitted_on]
+def used_until(backtest: Backtest, fitted_on: pd.DatetimeIndex) -> pd.Timestamp:
+    """The latest day behind what was fitted on origins: when their labels were all known."""
+    periods = [backtest.target.period(origin) for origin in fitted_on]
     return max(known_on(backtest.panel, period) for period in periods)
 
 

@@ -73,5 +73,5 @@ def main(config: EnsembleConfig) -> str:
             run.metrics |= told
             for part, fitted in (("weights", outcome.combined), ("weights of the latest", outcome.final)):
                 days = [str(origin.date()) for origin in fitted.fitted_on]
-                run.fitted_on[part] = {"origins": days, "until": str(used_until(backtest, fitted).date())}
+                run.fitted_on[part] = {"origins": days, "until": str(used_until(backtest, fitted.fitted_on).date())}
     return (config.out / "table.txt").read_text(encoding="utf-8").rstrip("\n")

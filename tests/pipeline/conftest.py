@@ -6,6 +6,8 @@ import pytest
 
 from data.sample import SampleConfig
 from data.sample import main as sample
+from ensemble.pipeline import RunConfig, main
+from tests.pipeline.tiny import config_for
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out=tmp_path_factory.mktemp("world") / "world", posts=700, styles=6, days=730, workers=1, picture_size=48
     )
     return sample(config)
+
+
+@pytest.fixture(scope="session")
+def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, str]:
+    """A whole run, and what it told."""
+    config = config_for(world / "posts.csv", tmp_path_factory.mktemp("runs") / "run")
+    return config, main(config)

@@ -10,28 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.audit import AuditConfig
+from ensemble.audit import main as audit
 from ensemble.pipeline import RunConfig, main
-from ensemble.recipes import tiny
 from pretrain.vocabulary import Vocabulary
 from rank.ladder import RUNGS
-from recall.cluster import ClusterConfig
 from stylecast.runs import load_manifest
+from tests.pipeline.tiny import config_for
 
 STAGES = ("prepare", "pretrain", "recall", "styles", "rank", "ensemble", "leaderboard")
-
-
-def config_for(posts: Path, out: Path) -> RunConfig:
-    config = tiny()
-    read = replace(config.prepare, picture_size=32, workers=1)
-    found = replace(config.styles, cluster=ClusterConfig(k=5, pca=8, umap=2, neighbours=10, max_fit=400))
-    ranked = replace(config.rank, test_origins=4, validation_origins=4)
-    return replace(config, posts=posts, out=out, prepare=read, styles=found, rank=ranked)
-
-
-@pytest.fixture(scope="session")
-def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, str]:
-    config = config_for(world / "posts.csv", tmp_path_factory.mktemp("runs") / "run")
-    return config, main(config)
 
 
 def test_every_stage_leaves_a_whole_run(finished: tuple[RunConfig, str]) -> None:
@@ -140,3 +127,6 @@ def test_texts_without_pictures_have_styles(world: Path, tmp_path: Path) -> None
     assert not (tmp_path / "run" / "recall").exists()
     page = (tmp_path / "run" / "leaderboard" / "index.html").read_text(encoding="utf-8")
     assert "<img" not in page
+    audited = audit(AuditConfig(run=tmp_path / "run"))
+    assert "words of styles" in audited
+    assert "encoder" not in audited
