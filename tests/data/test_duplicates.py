@@ -78,7 +78,7 @@ def test_likeness_knows_colours_but_not_light() -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six posts: one is reposted by two others, one shows the same twice, one the same in other colours."""
+    """Seven posts: one is reposted by two others, one shows the same twice, one the same in other colours."""
     folder = tmp_path_factory.mktemp("copies")
     first, other = picture(1), picture(2)
     cv2.imwrite(str(folder / "first.png"), first)
@@ -87,9 +87,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(folder / "cut.png"), first[5:-5, 5:-5])
     cv2.imwrite(str(folder / "red.png"), np.ascontiguousarray(first[:, :, ::-1]))
     cv2.imwrite(str(folder / "other.png"), other)
-    rows = [("e", "2024-01-05", "other.png"), ("d", "2024-01-04", "red.png"), ("c", "2024-01-03", "jpeg.jpg;other.png"),
-            ("a", "2024-01-01", "other.png;other.png"), ("f", "2024-01-02", "small.png"), ("b", "2024-01-02", "first.png"),
-            ("g", "2024-01-09", "cut.png")]  # fmt: skip
+    rows = [
+        ("e", "2024-01-05", "other.png"),
+        ("d", "2024-01-04", "red.png"),
+        ("c", "2024-01-03", "jpeg.jpg;other.png"),
+        ("a", "2024-01-01", "other.png;other.png"),
+        ("f", "2024-01-02", "small.png"),
+        ("b", "2024-01-02", "first.png"),
+        ("g", "2024-01-09", "cut.png"),
+    ]
     pd.DataFrame(rows, columns=["post_id", "time", "images"]).to_csv(folder / "posts.csv", index=False)
     return folder
 
