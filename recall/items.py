@@ -68,6 +68,11 @@ def text_items(
     early = posts.table["words"][posts_before(posts, cut_off)].tolist()
     model = TextVectors.fit(early, config.text_dimensions, config.min_count, config.seed)
     model.save(folder / "text")
+    return texts_by(model, posts, captions)
+
+
+def texts_by(model: TextVectors, posts: Posts, captions: Path | None) -> Items:
+    """Posts by their text, with word vectors that were learnt before."""
     texts, generated = filled_words(posts, captions)
     vectors_ND = model.transform(texts.tolist(), posts.table["key_words"].tolist())
     known = (vectors_ND != 0).any(axis=1)
