@@ -8,7 +8,7 @@ Many:     torchrun --nproc-per-node 4 -m pretrain.train --posts runs/prepare --o
 
 import logging
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
+SCRATCH = LoopConfig(optimiser="muon", lr=2e-3, weight_decay=0.1, batch_size=64)  # how an encoder from scratch learns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class PretrainSettings(LossSettings):
     """How captions are written."""
     caption_samples: int = 500
     """Most held-out pictures whose written captions go to captions.csv, and on which BLEU rests; 0 = none."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=10, min_steps=2000, batch_size=64, lr=1e-3))
+    loop: LoopConfig = field(default_factory=lambda: replace(SCRATCH, epochs=10, min_steps=2000))
     """How to train."""
 
 

@@ -1,17 +1,20 @@
 """Complete configs of `recall`; each says how long it takes on one core, and what it reaches."""
 
+from dataclasses import replace
+
+from pretrain.train import SCRATCH
 from recall.train import RecallConfig
 from stylecast.loop import LoopConfig
 
 
 def demo() -> RecallConfig:
     """The sample world, 30,000 pictures of 64 px: about 80 s with embedding, NDCG@5 0.67 (chance 0.10)."""
-    return RecallConfig(loop=LoopConfig(epochs=1, min_steps=700, batch_size=64, lr=1e-3))
+    return RecallConfig(loop=replace(SCRATCH, epochs=1, min_steps=700))
 
 
 def small() -> RecallConfig:
     """The default: more passes."""
-    return RecallConfig(loop=LoopConfig(epochs=5, min_steps=1500, batch_size=64, lr=1e-3))
+    return RecallConfig(loop=replace(SCRATCH, epochs=5, min_steps=1500))
 
 
 def tiny() -> RecallConfig:

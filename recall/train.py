@@ -26,7 +26,7 @@ from pretrain.encoder import PixelEncoder, rebuild_encoder
 from pretrain.examples import Division, Words, divide, encode_words
 from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.task import usable_posts
-from pretrain.train import PretrainConfig, load_pretrained
+from pretrain.train import SCRATCH, PretrainConfig, load_pretrained
 from pretrain.vocabulary import Vocabulary
 from recall.context import load_text
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
@@ -68,7 +68,7 @@ class RecallSettings(MatchSettings):
     """Most held-out queries that the final figures rest on; a quarter of them during training."""
     valid_pictures: int = 4000
     """Most held-out pictures of the gallery; a quarter of them during training."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=5, min_steps=1500, batch_size=64, lr=1e-3))
+    loop: LoopConfig = field(default_factory=lambda: replace(SCRATCH, epochs=5, min_steps=1500))
     """How to train."""
 
 

@@ -30,12 +30,12 @@ def orthogonal(matrix_OI: Tensor) -> Tensor:
     x = x / x.norm().clamp(min=1e-7)
     # Each step multiplies by a polynomial of x xᵀ from the left. Only the small squares are taken through the steps.
     square = x @ x.T
-    eye = torch.eye(len(x), dtype=x.dtype, device=x.device)
-    factor = eye
-    for _ in range(STEPS):
+    factor = eye = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    for number in range(STEPS):
         step = torch.addmm(torch.add(a * eye, square, alpha=b), square, square, alpha=c)
-        factor = step @ factor
-        square = step @ square @ step
+        factor = step @ factor if number else step
+        if number < STEPS - 1:
+            square = step @ square @ step
     turned = factor @ x
     return turned.T if tall else turned
 
