@@ -75,6 +75,7 @@ class Cutter:
         self._wanted = frozenset(word for word, _ in lexicon.entries) - frozenset(lexicon.stop_words)
         self._stopped = stop_words() | frozenset(lexicon.stop_words)
         self._known = functools.lru_cache(_KNOWN)(self._runs)
+        self._counts = functools.lru_cache(_KNOWN)(self._says_something)
 
     def runs(self, text: str) -> tuple[Run, ...]:
         """Words in the runs in which they stand; a space ends a run unless Latin words stand on both its sides."""
@@ -83,6 +84,7 @@ class Cutter:
     def forget(self) -> None:
         """Forget the pieces of text that are remembered; nothing but the time that the next ones take depends on it."""
         self._known.cache_clear()
+        self._counts.cache_clear()
 
     def words(self, text: str) -> list[str]:
         """The words of a text in order, repeated words repeated."""
@@ -106,11 +108,11 @@ class Cutter:
             if token == " ":
                 spaced = True
                 continue
-            word = token.strip("'-")
+            word = token if token.isalnum() else token.strip("'-")
             if len(word) == 2 and word[0] in _DEGREES and not self._jieba.FREQ.get(word):
                 word = word[1]  # 太乖, which no dictionary has: jieba's guess; 太阳 is a word
                 runs.append([])
-            kept = self._says_something(word) and not (amount and word in _CLASSIFIERS)
+            kept = self._counts(word) and not (amount and word in _CLASSIFIERS)
             amount = word.isdecimal()
             if not kept:
                 runs.append([])
