@@ -30,7 +30,7 @@ from stylecast.errors import UserError
 from stylecast.loader import made_ahead
 from stylecast.logs import progress
 from stylecast.muon import Muon
-from stylecast.world import World, barrier, broadcast_object, mean_over_ranks
+from stylecast.world import World, broadcast_object, mean_over_ranks
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.safetensors"
@@ -309,13 +309,13 @@ class _Trainer:
                 self.writer.add_scalar(f"{group}/{name}", value, step)
 
     def _save(self) -> None:
+        # Rank 0 alone decides by its clock, and nobody waits: ranks that disagree on the time would wait forever.
         if self.world.is_main:
             identity = {"total": self.total, "batch_size": self.batch_size, "examples": len(self.batches)}
             save_checkpoint(
                 self.folder / CHECKPOINT, self.task.state_dict(), self.optimiser, self.best_weights,
                 json.dumps({"state": self.state.__dict__, "identity": identity}),
             )  # fmt: skip
-        barrier(self.world)
 
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT

@@ -26,8 +26,9 @@ def run_toy(folder: Path, kill_at: int = 0, noise: float = 0.1, nproc: int = 1, 
     program = [str(TOY), str(folder), str(kill_at), str(noise), str(accumulate)]
     spread = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(nproc)] if nproc > 1 else []
     done = subprocess.run(
-        [sys.executable, *spread, *program], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+        [sys.executable, *spread, *program], capture_output=True, text=True, timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 
