@@ -15,7 +15,6 @@ from recall.fonts import COLOURS, INK, QUIET, canvas, shorten, text_width
 
 NAMED = 60  # styles with a name on the map
 RINGS, TRIED = 300, 150  # places around its anchor that a label looks at; free ones among which it chooses
-LINES = 70  # rows of the lineage
 EVENTS = {"continues": "#0072b2", "split": "#e69f00", "merge": "#882255", "birth": "#009e73", "accepted": "#009e73",
           "death": "#707070"}  # fmt: skip
 
@@ -138,6 +137,32 @@ def style_map(place_N2: np.ndarray, style_N: np.ndarray, order: Sequence[str], l
     return figure
 
 
+def _rows_of(told: pd.DataFrame) -> tuple[dict[str, int], dict[str, int], int]:
+    """The line on which each style of either run stands, and how many lines there are.
+
+    What goes on has a line of its own, below it the pieces that came off it and the styles that went into it; last
+    come those that end or begin.
+    """
+    left: dict[str, int] = {}
+    right: dict[str, int] = {}
+    line = 0
+    kept = told[told["kept"]].sort_values("previous")
+    rest = told[~told["kept"] & (told["previous"] != "") & (told["current"] != "")]
+    heirs, parents = set(kept["current"]), set(kept["previous"])
+    for row in kept.itertuples():
+        left[row.previous] = right[row.current] = line
+        pieces = sorted(set(rest.loc[rest["previous"] == row.previous, "current"]) - heirs - set(right))
+        joined = sorted(set(rest.loc[rest["current"] == row.current, "previous"]) - parents - set(left))
+        right |= {style: line + 1 + place for place, style in enumerate(pieces)}
+        left |= {style: line + 1 + place for place, style in enumerate(joined)}
+        line += 1 + max(len(pieces), len(joined))
+    ended = sorted({*told["previous"]} - {""} - set(left))
+    born = sorted({*told["current"]} - {""} - set(right))
+    left |= {style: line + place for place, style in enumerate(ended)}
+    right |= {style: line + place for place, style in enumerate(born)}
+    return left, right, line + max(len(ended), len(born))
+
+
 def lineage(told: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     """The styles of the run before at the left, those of today at the right, and what went over.
 
@@ -145,28 +170,18 @@ def lineage(told: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
         told: rows of the last refit: previous, current, relation, kept, shared, of_previous.
         labels: what the styles of today are called; others show their id.
     """
-    before = sorted({*told["previous"]} - {""})
-    after = sorted({*told["current"]} - {""})
-    rows = max(len(before), len(after), 1)
-    height = 0.24 * min(rows, LINES * 2) + 1.0
-    figure = canvas(8.5, height)
+    left, right, rows = _rows_of(told)
+    figure = canvas(8.5, 0.24 * max(rows, 1) + 1.0)
     axes = figure.add_subplot()
-    heir = told[told["kept"]].set_index("previous")["current"]
-    # What goes on stands on one line; what ends or begins comes below.
-    old = sorted(before, key=lambda style: (style not in heir.index, style))
-    new = sorted(after, key=lambda style: (style not in set(heir), style))
-    left = dict(zip(old, range(len(old)), strict=True))
-    wanted = [(float(left[style]) if style in left else np.inf, style) for style in new]
-    right = {style: float(place) for place, (_, style) in enumerate(sorted(wanted))}
     drawn = told[(told["previous"] != "") & (told["current"] != "")]
     for row in drawn.itertuples():
-        y0, y1 = float(left[row.previous]), right[row.current]
+        y0, y1 = left[row.previous], right[row.current]
         colour = EVENTS[row.relation]
         width = 1.0 + 6.0 * float(row.of_previous)
         curve = Curve([(0, y0), (0.4, y0), (0.6, y1), (1, y1)], [Curve.MOVETO, *[Curve.CURVE4] * 3])
         axes.add_patch(PathPatch(curve, facecolor="none", edgecolor=colour, linewidth=width, capstyle="butt",
                                  alpha=0.75 if row.kept else 0.5))  # fmt: skip
-    ended, born = set(told.loc[told["relation"] == "death", "previous"]), set(new) - set(drawn["current"])
+    ended, born = set(told.loc[told["relation"] == "death", "previous"]), set(right) - set(drawn["current"])
     for style, place in left.items():
         colour, more = (EVENTS["death"], "  ended") if style in ended else (INK, "")
         axes.text(-0.02, place, style + more, ha="right", va="center", fontsize=8, color=colour)

@@ -24,6 +24,7 @@ LINEAGE = "lineage.csv"
 OVERLAP_WEIGHT = 0.75  # of a match's score; the rest is how near the centroids are
 LEAST_SCORE = 0.3
 DESCENDS = 0.5  # a style comes from another when half of either lies in the other
+PIECE = 0.05  # … but a new style that took no more than this of an older one was born
 CHUNK = 65_536
 
 
@@ -197,7 +198,8 @@ def trace(previous: Previous, found: Overlap, radius: float) -> tuple[list[str],
 
 def _happened(found: Overlap, kept: dict[int, int], before: list[str], now: list[str]) -> list[tuple[object, ...]]:
     """Rows of the lineage without the number of the refit."""
-    child_JK, parent_JK = found.of_current_JK >= DESCENDS, found.of_previous_JK >= DESCENDS
+    parent_JK = found.of_previous_JK >= DESCENDS
+    child_JK = (found.of_current_JK >= DESCENDS) & (found.of_previous_JK >= PIECE)
     kept_JK = np.zeros(child_JK.shape, bool)
     kept_JK[list(kept), list(kept.values())] = True
     # Several that come from j make a split of j; several that go into k, a merge.

@@ -55,6 +55,15 @@ def test_a_split_keeps_the_id_on_the_larger_part() -> None:
     np.testing.assert_allclose(lineage["of_previous"], [4 / 6, 2 / 6])
 
 
+def test_a_few_items_of_an_older_style_make_no_split() -> None:
+    previous = before({"s00": [f"i{n}" for n in range(40)]}, [(0, 0)])
+    # Of the new style one item is known from before, nine are new.
+    points = [(0, 0)] * 39 + [(9, 9)] * 10
+    ids, lineage = now(previous, [0] * 39 + [1] * 10, points, plane([(0, 0), (9, 9)]))
+    assert ids == ["s00", "s01"]
+    assert told(lineage) == [("", "s01", "birth", False), ("s00", "s00", "continues", True)]
+
+
 def test_a_merge_a_birth_and_a_death() -> None:
     previous = before({"s00": ["i0", "i1", "i2"], "s01": ["i3", "i4"], "s02": ["gone"]}, [(0, 0), (1, 0), (9, 9)])
     ids, lineage = now(previous, [0] * 5 + [1] * 3, [(0, 0)] * 5 + [(20, 20)] * 3, plane([(0, 0), (20, 20)]))
