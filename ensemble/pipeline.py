@@ -58,6 +58,8 @@ class RunConfig:
     cut_off: str = ""
     """First day (YYYY-MM-DD) that encoders, vocabularies and styles may not learn from; by default the day
     after the first validation origin, so that every judged forecast is made by what was known."""
+    previous: Path | None = None
+    """Folder of an earlier `run`: styles that go on keep its ids."""
     captions: bool = False
     """Write texts for posts that have pictures and none of their own; needs --styles.source text or both."""
     force: bool = False
@@ -125,7 +127,8 @@ def _forecast(config: RunConfig, posts: Posts, split: Split, cut_off: str, start
         found = replace(found, source="text")
     recalled = out / "recall" if pictures else None
     captions = out / "captions" if pictures and config.captions else None
-    styles(_located(StylesConfig, found, posts=out / "prepare", recall=recalled, captions=captions,
+    before = config.previous / "styles" if config.previous is not None else None
+    styles(_located(StylesConfig, found, posts=out / "prepare", recall=recalled, captions=captions, previous=before,
                     out=out / "styles", cut_off=cut_off, force=force))  # fmt: skip
     # The numbers of origins are settled by the dates alone, so that the cut-off and the backtest agree.
     ranked = replace(config.rank, test_origins=len(split.test), validation_origins=len(split.validation))
