@@ -1,43 +1,56 @@
-"""Clusters of vectors that hold still: PCA, UMAP, k-means; then the nearest centroid in the PCA space.
+"""Clusters of vectors that hold still: groups in the PCA space; then the nearest centroid in that space.
 
-UMAP finds the groups; but where it puts a point depends on the other points. So what is kept is each
-group's centroid in the space before UMAP, and a vector, old or new, belongs to the nearest: whatever its
-batch, whatever the order.
+A group's centroid is what is kept, and a vector, old or new, belongs to the nearest: whatever its batch, whatever the
+order. Before the distances are measured the space is scaled by the spread within the groups (`recall.sharpen`).
 
 Shapes: N vectors, D dimensions, P principal components, K clusters.
 """
 
 import hashlib
 import logging
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.metrics import silhouette_score
+from threadpoolctl import threadpool_limits
 
+from recall.choose_k import Groups, Silhouette, find_groups
+from recall.groups import group_means, hdbscan, kmeans
+from recall.hierarchy import Merge, merge_twins, tree
+from recall.reduce import principal, umap_places
+from recall.sharpen import sharpen
 from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
 
 CHUNK = 65_536  # vectors assigned at a time; each row's result is its own, so the size changes nothing
-SILHOUETTE_SAMPLE = 4_000
 
 
 @dataclass(frozen=True)
 class ClusterConfig:
     """How vectors become clusters."""
 
+    method: Literal["kmeans", "hdbscan", "agglomerative"] = "kmeans"
+    """k-means; HDBSCAN, which finds its own number and leaves outliers; or agglomerative: the k_max groups of k-means,
+    of which those without a valley between them are merged, flattest first, down to k."""
     k: int = 0
-    """Number of clusters; 0 = the one with the best silhouette between k_min and k_max."""
+    """Number of clusters; 0 = found by silhouette and valleys between k_min and k_max. HDBSCAN finds its own."""
     k_min: int = 5
     """Smallest number of clusters that is tried."""
     k_max: int = 60
     """Largest number of clusters that is tried."""
-    pca: int = 50
+    flat: float = 0.5
+    """Beyond the number with the best silhouette, two groups are one where the density between them is at least this
+    share of the lower peak, 0..1; 0 = the silhouette alone tells the number."""
+    smallest: int = 20
+    """Fewest vectors of a cluster that HDBSCAN or a valley finds, vectors."""
+    outliers: Literal["nearest", "apart"] = "nearest"
+    """Outliers of HDBSCAN: given to the nearest cluster, or left apart as emerging, and later vectors like them."""
+    space: Literal["pca", "umap"] = "pca"
+    """Where groups are looked for; they are assigned in the PCA space either way."""
+    pca: int = 100
     """Principal components kept, dimensions."""
     umap: int = 8
     """Dimensions of the UMAP space."""
@@ -58,26 +71,28 @@ class Clusters:
     mean_D: np.ndarray
     """Mean of the fit's vectors."""
     components_PD: np.ndarray
-    """Principal directions."""
+    """Principal directions, scaled by the spread within the clusters."""
     centroids_KP: np.ndarray
-    """Centroids in the PCA space, largest cluster first."""
+    """Centroids in that space, largest cluster first."""
     far: float
-    """Distance in the PCA space beyond which a vector belongs to none."""
+    """Distance in that space beyond which a vector belongs to none."""
     scores: dict[str, float]
-    """Silhouette in the UMAP space (`silhouette_umap`, flattering) and in the PCA space (`silhouette_pca`),
-    agreement of the two assignments (`kept`)."""
+    """`silhouette_space` of the groups where they were looked for (UMAP's flatters), `silhouette_vectors` of the
+    clusters among the vectors themselves, `kept`: agreement of groups and clusters, `outliers`: share of the fit."""
     curve: dict[int, float]
-    """Silhouette in the UMAP space of each k that was tried."""
+    """Silhouette, where they were looked for, of each number of groups that was tried."""
+    tree: tuple[Merge, ...] = ()
+    """How the clusters join into one, two at a time."""
 
     def project(self, vectors_ND: np.ndarray) -> np.ndarray:
-        """Vectors in the PCA space, float64 N×P."""
-        return (vectors_ND.astype(np.float64) - self.mean_D) @ self.components_PD.T
+        """Vectors in the space of the centroids, float64 N×P."""
+        return (np.asarray(vectors_ND, np.float64) - self.mean_D) @ self.components_PD.T
 
     def predict(self, vectors_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centroid of each vector.
 
         Returns:
-            Cluster numbers N, and distances N in the PCA space.
+            Cluster numbers N, and distances N in the space of the centroids.
         """
         labels, distances = [], []
         for start in range(0, len(vectors_ND), CHUNK):
@@ -114,54 +129,57 @@ def choose_rows(ids: np.ndarray, limit: int) -> np.ndarray:
     return np.array(sorted(range(len(ids)), key=hashes.__getitem__)[:limit], dtype=np.int64)
 
 
-def _umap(point_NP: np.ndarray, config: ClusterConfig) -> np.ndarray:
-    from umap import UMAP  # compiles for half a minute at its first use: only those who cluster pay
-
-    neighbours = min(config.neighbours, len(point_NP) - 1)
-    dimensions = min(config.umap, point_NP.shape[1])
-    # Started from the principal components: the default spectral start differs from call to call where
-    # vectors repeat, and keeps less of the large picture (Kobak & Linderman, 2021).
-    start_NU = 10 * point_NP[:, :dimensions] / np.abs(point_NP[:, :dimensions]).max()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="n_jobs value")  # a seeded UMAP runs on one core, as we ask
-        model = UMAP(
-            n_components=dimensions, n_neighbors=neighbours, min_dist=0.0, init=start_NU.astype(np.float32),
-            random_state=config.seed, n_jobs=1,
-        )  # fmt: skip
-        return np.asarray(model.fit_transform(point_NP.astype(np.float32)), np.float64)
+def content_keys(vectors_ND: np.ndarray) -> np.ndarray:
+    """A key of each vector by its own bytes, for vectors whose ids mean nothing: neither order nor ids matter then."""
+    keys = np.empty(len(vectors_ND), "S32")
+    for start in range(0, len(vectors_ND), CHUNK):
+        # + 0.0: minus zero is zero.
+        part_BD = np.asarray(vectors_ND[start : start + CHUNK], "<f4") + np.float32(0)
+        keys[start : start + len(part_BD)] = [hashlib.blake2b(row, digest_size=16).hexdigest() for row in part_BD]
+    return keys.astype(str)
 
 
-def _candidates(config: ClusterConfig, count: int) -> list[int]:
+def _check(count: int, config: ClusterConfig) -> None:
+    if count < 20:
+        raise UserError(f"{count} vectors before the cut-off are too few for styles; 20 or more are needed")
+    if config.k < 0 or config.k == 1 or config.k > count // 2:
+        raise UserError(f"--cluster.k {config.k}: must be 0 or between 2 and {count // 2} for {count} vectors")
+    if config.k and config.method == "hdbscan":
+        raise UserError(f"--cluster.k {config.k}: HDBSCAN finds its own number; leave it out, or use another method")
+    if not 0 <= config.flat <= 1:
+        raise UserError(f"--cluster.flat {config.flat}: a share between 0 and 1")
+    if not 2 <= config.k_min <= config.k_max:
+        raise UserError(f"--cluster.k-min {config.k_min}: between 2 and k_max ({config.k_max})")
+
+
+def _groups(place_NX: np.ndarray, config: ClusterConfig) -> Groups:
+    """Groups of the places, by the method that is asked for."""
+    top = config.k or max(2, min(config.k_max, len(place_NX) // 5))
+    if config.method == "hdbscan":
+        label_N = hdbscan(place_NX, config.smallest)
+        if label_N.max() < 1:
+            raise UserError(
+                f"HDBSCAN finds {label_N.max() + 1} clusters of {config.smallest} or more vectors; lower "
+                "--cluster.smallest, try --cluster.space umap, or use another --cluster.method"
+            )
+        return Groups(label_N)
+    if config.method == "agglomerative":
+        many = min(max(config.k_max, 2 * config.k), len(place_NX) // 5)
+        label_N = kmeans(place_NX, many, config.seed)
+        # Asked for k: down to it, flat or not.
+        return Groups(merge_twins(place_NX, label_N, 0.0 if config.k else config.flat, config.k or 2, config.smallest))
     if config.k:
-        return [config.k]
-    top = min(config.k_max, count // 5)
-    low = min(config.k_min, top)
-    # Steps grow with k: between 20 and 21 clusters there is a difference, between 200 and 201 hardly.
-    grid: list[int] = []
-    value = float(low)
-    while value <= top:
-        grid.append(round(value))
-        value = max(value + 1, value * 1.06)
-    return sorted(set(grid))
+        return Groups(kmeans(place_NX, config.k, config.seed))
+    return find_groups(place_NX, min(config.k_min, top), top, config.flat, config.smallest, config.seed)
 
 
-def _kmeans(point_NU: np.ndarray, k: int, seed: int) -> np.ndarray:
-    return np.asarray(KMeans(k, n_init=4, random_state=seed).fit_predict(point_NU))
-
-
-def _silhouette(point_NX: np.ndarray, labels_N: np.ndarray, seed: int) -> float:
-    size = min(SILHOUETTE_SAMPLE, len(point_NX))
-    if len(np.unique(labels_N)) < 2:
-        return -1.0
-    return float(silhouette_score(point_NX, labels_N, sample_size=size, random_state=seed))
-
-
-def _centroids(point_NP: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """Means of the clusters, largest first; of equal ones the one with the smaller coordinates."""
-    numbers, sizes = np.unique(labels_N, return_counts=True)
-    means = [point_NP[labels_N == n].mean(axis=0) for n in numbers]
-    order = sorted(range(len(numbers)), key=lambda i: (-sizes[i], *means[i]))
-    return np.stack([means[i] for i in order])
+def _by_size(label_N: np.ndarray, point_NP: np.ndarray) -> np.ndarray:
+    """Labels numbered by size, largest first; of equal ones the one with the smaller mean."""
+    numbers, sizes = np.unique(label_N[label_N >= 0], return_counts=True)
+    means = {n: tuple(point_NP[label_N == n].mean(axis=0)) for n in numbers}
+    size = dict(zip(numbers, sizes, strict=True))
+    order = {n: place for place, n in enumerate(sorted(numbers, key=lambda n: (-size[n], means[n])))}
+    return np.array([order.get(n, -1) for n in label_N], dtype=np.int64)
 
 
 def fit_clusters(ids: np.ndarray, vectors_ND: np.ndarray, config: ClusterConfig) -> Clusters:
@@ -173,43 +191,45 @@ def fit_clusters(ids: np.ndarray, vectors_ND: np.ndarray, config: ClusterConfig)
         config: how.
 
     Raises:
-        UserError: too few vectors, or k out of range.
+        UserError: too few vectors, a setting out of range, or nothing is found.
     """
-    if len(ids) < 20:
-        raise UserError(f"{len(ids)} vectors before the cut-off are too few for styles; 20 or more are needed")
-    if config.k < 0 or config.k == 1 or config.k > len(ids) // 2:
-        raise UserError(f"--cluster.k {config.k}: must be 0 or between 2 and {len(ids) // 2} for {len(ids)} vectors")
-    rows = choose_rows(ids, config.max_fit)
-    chosen_ND = vectors_ND[rows].astype(np.float64)
-    pca = PCA(min(config.pca, chosen_ND.shape[1], len(rows) - 1), svd_solver="full").fit(chosen_ND)
-    # Whatever signs the decomposition gave, the largest entry of each direction is positive.
-    signs_P = np.sign(pca.components_[np.arange(len(pca.components_)), np.abs(pca.components_).argmax(axis=1)])
-    components_PD = pca.components_ * signs_P[:, None]
-    point_NP = (chosen_ND - pca.mean_) @ components_PD.T
-    place_NU = _umap(point_NP, config)
-    curve: dict[int, float] = {}
-    labels: dict[int, np.ndarray] = {}
-    for k in _candidates(config, len(rows)):
-        labels[k] = _kmeans(place_NU, k, config.seed)
-        curve[k] = _silhouette(place_NU, labels[k], config.seed)
-    best = max(curve, key=lambda k: (curve[k], -k))
-    centroid_KP = _centroids(point_NP, labels[best])
-    draft = Clusters(pca.mean_, components_PD, centroid_KP, np.inf, {}, curve)
-    nearest_N, distance_N = draft.predict(chosen_ND)
-    scores = {
-        "k": float(best),
-        "silhouette_umap": curve[best],
-        "silhouette_pca": _silhouette(point_NP, nearest_N, config.seed),
-        "kept": float(_agreement(labels[best], nearest_N)),
-    }
-    log.info("%d clusters: silhouette %.3f (UMAP space), %.3f (PCA space)", best, curve[best], scores["silhouette_pca"])
-    far = float(np.quantile(distance_N, config.far_quantile))
-    return Clusters(pca.mean_, components_PD, centroid_KP, far, scores, curve)
+    _check(len(ids), config)
+    # One thread: how a sum is divided among several would show in its last bits.
+    with threadpool_limits(1):
+        chosen_ND = np.asarray(vectors_ND[choose_rows(ids, config.max_fit)], np.float64)
+        mean_D, direction_PD = principal(chosen_ND, config.pca)
+        point_NP = (chosen_ND - mean_D) @ direction_PD.T
+        place_NX = point_NP
+        if config.space == "umap":
+            place_NX = umap_places(point_NP, config.umap, config.neighbours, config.seed)
+        groups = _groups(place_NX, config)
+        scale_PP, label_N = sharpen(point_NP, _by_size(groups.label_N, point_NP), settle=config.method == "kmeans")
+        label_N = _by_size(label_N, point_NP)
+        centroid_KP = group_means(point_NP @ scale_PP, label_N, int(label_N.max()) + 1)
+        draft = Clusters(mean_D, scale_PP.T @ direction_PD, centroid_KP, np.inf, {}, groups.curve)
+        nearest_N, distance_N = draft.predict(chosen_ND)
+        inside_N = label_N >= 0 if config.outliers == "apart" else np.ones(len(label_N), bool)
+        far = float(np.quantile(distance_N[inside_N], config.far_quantile))
+        scores = {
+            "k": float(len(centroid_KP)),
+            "silhouette_space": Silhouette(place_NX)(groups.label_N)[0],
+            "silhouette_vectors": Silhouette(chosen_ND)(nearest_N)[0],
+            "kept": _agreement(groups.label_N, nearest_N),
+            "outliers": float((groups.label_N < 0).mean()),
+        }
+        joins = tree(point_NP @ scale_PP, nearest_N, len(centroid_KP)) if _all_used(nearest_N, centroid_KP) else ()
+    log.info(
+        "%d clusters: silhouette %.3f (%s space), %.3f (vectors)",
+        scores["k"], scores["silhouette_space"], config.space.upper(), scores["silhouette_vectors"],
+    )  # fmt: skip
+    return Clusters(draft.mean_D, draft.components_PD, centroid_KP, far, scores, groups.curve, joins)
+
+
+def _all_used(label_N: np.ndarray, centroid_KP: np.ndarray) -> bool:
+    return len(np.unique(label_N)) == len(centroid_KP)
 
 
 def _agreement(first_N: np.ndarray, second_N: np.ndarray) -> float:
     """Share of vectors whose second label is the most frequent one within their first."""
-    kept = 0
-    for label in np.unique(first_N):
-        kept += int(np.bincount(second_N[first_N == label]).max())
-    return kept / len(first_N)
+    kept = sum(int(np.bincount(second_N[first_N == label]).max()) for label in np.unique(first_N) if label >= 0)
+    return kept / max(1, int((first_N >= 0).sum()))

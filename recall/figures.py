@@ -84,22 +84,25 @@ def draw_time(found: Found, posts: Posts, folder: Path) -> None:
             save(draw_lineage(last[last["refit"] == last["refit"].max()], labels), folder, "lineage")
 
 
-def draw_space(found: Found, vectors_ND: np.ndarray, clusters: Clusters, seed: int, folder: Path) -> None:
+def draw_space(
+    styles: pd.DataFrame, assignments: pd.DataFrame, vectors_ND: np.ndarray, clusters: Clusters, seed: int, folder: Path
+) -> None:
     """Draw how the styles were found: the silhouette of each k, and the map.
 
     Args:
-        found: the run.
+        styles: style, name, size.
+        assignments: id, style, emerging, N.
         vectors_ND: of the items.
         clusters: the fit, with its curve and scores.
         seed: of the map.
         folder: where to.
     """
-    labels = labels_of(found.styles["style"].tolist(), found.styles["name"].tolist())
-    ids = found.assignments["id"].to_numpy()
+    labels = labels_of(styles["style"].tolist(), styles["name"].tolist())
+    ids = assignments["id"].to_numpy()
     rows = choose_rows(ids, ON_MAP)
     place_N2 = flat_map(clusters.project(vectors_ND[rows]), seed)
-    style_N = found.assignments["style"].where(~found.assignments["emerging"], "").to_numpy()[rows]
-    order = found.styles.sort_values(["size", "style"], ascending=[False, True])["style"].tolist()
+    style_N = assignments["style"].where(~assignments["emerging"], "").to_numpy()[rows]
+    order = styles.sort_values(["size", "style"], ascending=[False, True])["style"].tolist()
     with look():
         if len(clusters.curve) > 1:
             of_vectors = clusters.scores.get("silhouette_vectors", np.nan)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from data.posts import Posts
 from pretrain.caption import filled_words
+from recall.embeddings import HEADS, PART
 from recall.text_vectors import TextVectors
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest
@@ -92,18 +93,54 @@ def picture_items(posts: Posts, recall: Path) -> Items:
     if "duplicate_of" in pictures:
         table["duplicate_of"] = pictures["duplicate_of"].to_numpy()
     table = table.assign(time=times[table["post_id"]].to_numpy(), generated=False)
-    return Items(table, np.load(recall / "vectors.npy"))
+    return Items(table, head_vectors(recall))
 
 
-def side_by_side(pictures: Items, texts: Items) -> Items:
-    """Pictures with the text of their post beside them; zeros where it has none."""
+def head_vectors(recall: Path) -> np.ndarray:
+    """All heads of each picture side by side, each of length one; float32 N×(H·D).
+
+    What a sentence says of a picture is in head 0; patterns and colours, which words tell, are in the others too.
+    """
+    heads = np.load(recall / HEADS, mmap_mode="r")
+    vectors_ND = np.empty((len(heads), heads.shape[1] * heads.shape[2]), np.float32)
+    for start in range(0, len(heads), PART):
+        part_BHD = np.asarray(heads[start : start + PART], np.float32)
+        length_BH1 = np.maximum(np.linalg.norm(part_BHD, axis=2, keepdims=True), 1e-12)
+        vectors_ND[start : start + len(part_BHD)] = (part_BHD / length_BH1).reshape(len(part_BHD), -1)
+    return vectors_ND
+
+
+def side_by_side(pictures: Items, texts: Items, cut_off: pd.Timestamp | None) -> Items:
+    """Pictures with the text of their post beside them, each block with the same spread before the cut-off.
+
+    A picture whose post has no text gets the mean text, which speaks for no style.
+    """
     row_of = pd.Series(np.arange(len(texts.table)), index=texts.table["post_id"])
     rows = row_of.reindex(pictures.table["post_id"]).to_numpy()
-    side_ND = np.zeros((len(rows), texts.vectors_ND.shape[1]), np.float32)
-    side_ND[~np.isnan(rows)] = texts.vectors_ND[rows[~np.isnan(rows)].astype(int)]
+    known_N = ~np.isnan(rows)
+    side_ND = np.full((len(rows), texts.vectors_ND.shape[1]), np.nan, np.float32)
+    side_ND[known_N] = texts.vectors_ND[rows[known_N].astype(int)]
+    first_N = pictures.before(cut_off)
     said = set(texts.table.loc[texts.table["generated"], "post_id"])
     table = pictures.table.assign(generated=pictures.table["post_id"].isin(said))
-    return Items(table, np.hstack([pictures.vectors_ND, side_ND]))
+    return Items(table, np.hstack([equal_weight(pictures.vectors_ND, first_N), equal_weight(side_ND, first_N)]))
+
+
+def equal_weight(block_ND: np.ndarray, first_N: np.ndarray) -> np.ndarray:
+    """A block of dimensions, centred and scaled so that the mean square of its rows is one.
+
+    Unit rows alone would not do: what all rows share has weight, and tells nothing apart.
+
+    Args:
+        block_ND: rows of NaN are unknown, and become zero.
+        first_N: rows that mean and scale are taken from.
+    """
+    fitted_MD = block_ND[first_N & ~np.isnan(block_ND).any(axis=1)].astype(np.float64)
+    if not len(fitted_MD):
+        return np.zeros_like(block_ND, np.float32)
+    mean_D = fitted_MD.mean(axis=0)
+    scale = np.sqrt(((fitted_MD - mean_D) ** 2).sum(axis=1).mean())
+    return np.nan_to_num((block_ND - mean_D) / max(scale, 1e-12)).astype(np.float32)
 
 
 def load_items(
@@ -132,4 +169,4 @@ def load_items(
     pictures = picture_items(posts, recall)
     if config.source == "pictures":
         return pictures
-    return side_by_side(pictures, text_items(posts, captions, config, cut_off, folder))
+    return side_by_side(pictures, text_items(posts, captions, config, cut_off, folder), cut_off)

@@ -13,6 +13,7 @@ from recall.names import Words, medoids, name_styles
 from stylecast.files import write_csv
 
 ASSIGNMENTS, STYLES, PANEL, SHARES = "assignments.parquet", "styles.parquet", "panel.parquet", "shares.csv"
+HIERARCHY = "hierarchy.csv"
 
 
 def describe(
@@ -44,13 +45,23 @@ def with_dates(styles: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
     return styles.assign(first_seen=styles["style"].map(seen.min()), last_seen=styles["style"].map(seen.max()))
 
 
-def write_tables(
-    folder: Path, assignments: pd.DataFrame, styles: pd.DataFrame, posts: pd.DataFrame, settings: CountSettings
-) -> Panel:
-    """Count the styles and write everything: `assignments.parquet, styles.parquet, panel.parquet, shares.csv`."""
-    panel = count_styles(assignments, posts, settings)
+def write_found(folder: Path, assignments: pd.DataFrame, styles: pd.DataFrame) -> None:
+    """Write `assignments.parquet, styles.parquet`."""
     assignments.to_parquet(folder / ASSIGNMENTS, index=False)
     styles.to_parquet(folder / STYLES, index=False)
+
+
+def write_counts(folder: Path, assignments: pd.DataFrame, posts: pd.DataFrame, settings: CountSettings) -> Panel:
+    """Count the styles and write `panel.parquet, shares.csv`."""
+    panel = count_styles(assignments, posts, settings)
     panel.to_frame().to_parquet(folder / PANEL, index=False)
     write_csv(share_table(panel, settings.period), folder / SHARES)
     return panel
+
+
+def write_tables(
+    folder: Path, assignments: pd.DataFrame, styles: pd.DataFrame, posts: pd.DataFrame, settings: CountSettings
+) -> Panel:
+    """Write everything: `assignments.parquet, styles.parquet, panel.parquet, shares.csv`."""
+    write_found(folder, assignments, styles)
+    return write_counts(folder, assignments, posts, settings)
