@@ -12,6 +12,7 @@ import pandas as pd
 from data.duplicates import is_further
 from data.panel import Panel
 from data.posts import COUNT_COLUMNS
+from data.sentiment import COLUMN as SENTIMENT
 from stylecast.errors import UserError
 
 CAP_DAYS = 28
@@ -79,6 +80,23 @@ def _trailing(group_N: np.ndarray, day_N: np.ndarray, votes_N: np.ndarray) -> np
     return (sums[1:] - sums[start_K])[place_N]
 
 
+def numbers_of(posts: pd.DataFrame) -> pd.DataFrame:
+    """What the posts' numbers add to the panel: engagement, and the columns of `--numeric` and `--sentiment`.
+
+    A panel sums what cannot be negative. So the sentiment, and a column with a negative value anywhere (a balance, not
+    a count), is two: `NAME_plus` holds what is above 0, `NAME_minus` what is below; their difference is the sum.
+    """
+    found = posts[[c for c in COUNT_COLUMNS if c in posts]].copy()
+    further = [c for c in posts if c not in (*COUNT_COLUMNS, "line") and pd.api.types.is_numeric_dtype(posts[c])]
+    for name in sorted(further):
+        values = posts[name].astype(float)
+        if name == SENTIMENT or (values < 0).any():
+            found[f"{name}_plus"], found[f"{name}_minus"] = values.clip(lower=0), -values.clip(upper=0)
+        else:
+            found[name] = values
+    return found
+
+
 def count_styles(assignments: pd.DataFrame, posts: pd.DataFrame, settings: CountSettings | None = None) -> Panel:
     """Count votes by style and day; emerging ones are apart.
 
@@ -94,7 +112,7 @@ def count_styles(assignments: pd.DataFrame, posts: pd.DataFrame, settings: Count
     """
     settings = settings or CountSettings()
     settings.check()
-    numbers = [c for c in COUNT_COLUMNS if c in posts]
+    numbers = numbers_of(posts)
     counted = ~assignments["emerging"]
     rows = assignments.loc[counted, ["post_id", "time", "style"]]
     known = posts.set_index("post_id")
@@ -113,8 +131,9 @@ def count_styles(assignments: pd.DataFrame, posts: pd.DataFrame, settings: Count
         first = (~is_further(assignments, by_post, "id")).astype(float)[counted]
         weight = first if weight is None else weight * first
     return Panel.from_rows(
-        rows.join(known[numbers], on="post_id"), "the posts", "style", "time", split_votes=by_post, weight=weight
-    )
+        rows.join(numbers.set_index(posts["post_id"]), on="post_id"), "the posts", "style", "time",
+        split_votes=by_post, numeric=numbers.columns, weight=weight,
+    )  # fmt: skip
 
 
 def share_table(panel: Panel, period: Period) -> pd.DataFrame:
