@@ -50,11 +50,8 @@ def draw_curve(share_N: np.ndarray, curve: pd.DataFrame, threshold: float, folde
         lost = 100 * float((share_N < threshold).mean()) if len(share_N) else 0.0
         above.axvline(100 * threshold, color="#c0392b", linestyle="--", linewidth=1.2)
         above.plot([100 * threshold], [lost], "o", color="#c0392b")
-        above.annotate(
-            f"under {100 * threshold:g}% clothing: {lost:.1f}% of {len(share_N):,} pictures removed",
-            (100 * threshold, lost), xytext=(10, 8), textcoords="offset points", color="#c0392b",
-        )  # fmt: skip
-        above.set(ylabel="pictures removed, %", ylim=(-3, 103), title="What a threshold of clothing removes")
+        found = f"under {100 * threshold:g}%, {lost:.1f}% of {len(share_N):,} pictures"
+        above.set(ylabel="pictures removed, %", ylim=(-3, 103), title=f"What a threshold of clothing removes: {found}")
         below.hist(100 * share_N, bins=np.linspace(0, 100, 51), color="#7f9fbf")
         below.axvline(100 * threshold, color="#c0392b", linestyle="--", linewidth=1.2)
         below.set(xlabel="clothing in a picture = threshold, % of its pixels", ylabel="pictures", xlim=(0, 100))

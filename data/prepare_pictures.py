@@ -127,7 +127,7 @@ def _find_clothes(rows: pd.DataFrame, config: PictureSettings, root: Path, folde
     shares = write_masks(paths, root, model, config.segment_size, config.picture_size, config.workers, raw)
     rows = rows.assign(garment=shares)
     report_garments(rows, config.min_garment, folder)
-    told = [f"{100 * share:.1f}% clothing (under {100 * config.min_garment:g}%)" for share in shares]
+    told = [f"too little clothing ({100 * share:.1f}%, under {100 * config.min_garment:g}%)" for share in shares]
     rows["reason"] = np.where(shares < config.min_garment, told, "")
     _compact(raw, shares >= config.min_garment, (config.picture_size, config.picture_size))
     return rows

@@ -34,8 +34,8 @@ CLOTHES = frozenset([
 def grab_cut(image: np.ndarray) -> np.ndarray:
     """What stands in the middle of a picture, told from what surrounds it (Rother et al., GrabCut, 2004).
 
-    It knows no clothes: the wearer's skin and hair come along. An upright ellipse in the middle is where it starts;
-    the edge of the picture is background for certain.
+    It knows no clothes: the wearer's skin and hair come along. An upright ellipse in the middle is where it starts; a
+    tenth of each side in its middle is foreground for certain, and the edge of the picture background.
 
     Args:
         image: uint8 H×W×3 RGB.
@@ -45,11 +45,12 @@ def grab_cut(image: np.ndarray) -> np.ndarray:
     """
     height, width = image.shape[:2]
     mask = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-    axes = (max(1, round(0.3 * width)), max(1, round(0.45 * height)))
-    cv2.ellipse(mask, (width // 2, height // 2), axes, 0, 0, 360, cv2.GC_PR_FGD, -1)
+    for kind, across, down in ((cv2.GC_PR_FGD, 0.4, 0.45), (cv2.GC_FGD, 0.05, 0.05)):
+        axes = (max(1, round(across * width)), max(1, round(down * height)))
+        cv2.ellipse(mask, (width // 2, height // 2), axes, 0, 0, 360, kind, -1)
     edge = max(1, min(height, width) // 32)
     cv2.rectangle(mask, (0, 0), (width - 1, height - 1), cv2.GC_BGD, 2 * edge - 1)
-    if not (mask == cv2.GC_PR_FGD).any():
+    if not (mask & 1).any():  # all edge
         return np.zeros((height, width), bool)
     cv2.setRNGSeed(0)
     cv2.grabCut(image, mask, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
