@@ -78,7 +78,7 @@ def bars(engagement_N: np.ndarray, time_N: pd.DatetimeIndex, train_N: np.ndarray
 
 def daily_record(keys: pd.Series, time_N: pd.DatetimeIndex, engagement_N: np.ndarray) -> pd.DataFrame:
     """Engagement by key (author or style) and day: `key, day, sum, count`; posts without either are left out."""
-    frame = pd.DataFrame({"key": keys.fillna("").astype(str).str.strip().to_numpy(), "day": _days(time_N),
+    frame = pd.DataFrame({"key": keys.fillna("").astype(str).str.strip().to_numpy(), "day": days_of(time_N),
                           "sum": engagement_N, "count": 1.0})  # fmt: skip
     frame = frame[(frame["key"] != "") & frame["sum"].notna()].sort_values(["key", "day", "sum"])
     return frame.groupby(["key", "day"], as_index=False).sum()
@@ -99,14 +99,15 @@ def past(record: pd.DataFrame, keys: pd.Series, time_N: pd.DatetimeIndex, mean: 
     # One number a key and day; keys lie so far apart that no day reaches into the next.
     span = 10**7
     place_K = known.get_indexer(pd.Index(record["key"])) * span + record["day"].to_numpy()
-    stop_N = np.searchsorted(place_K, code_N * span + _days(time_N) - SETTLE_DAYS, side="right")
+    stop_N = np.searchsorted(place_K, code_N * span + days_of(time_N) - SETTLE_DAYS, side="right")
     start_N = np.searchsorted(place_K, code_N * span - span // 2)
     stop_N = np.where(code_N >= 0, np.maximum(stop_N, start_N), start_N)
     sum_N, count_N = sums[stop_N] - sums[start_N], counts[stop_N] - counts[start_N]
     return (sum_N - count_N * mean) / (count_N + DRAWN), np.round(count_N)
 
 
-def _days(time_N: pd.DatetimeIndex) -> np.ndarray:
+def days_of(time_N: pd.DatetimeIndex) -> np.ndarray:
+    """Days since 1970, int64."""
     return time_N.to_numpy().astype("datetime64[D]").astype(np.int64)
 
 

@@ -18,9 +18,10 @@ from pretrain.examples import encode_words
 from pretrain.pictures import PixelPictures, embed
 from rank.bags import Vectors
 from rank.modalities import stored_vectors
+from rank.post_alike import Memory
 from rank.post_inputs import read_numbers
 from rank.post_net import SingleShot
-from rank.single_shot import RECORD, TEXT, build_inputs
+from rank.single_shot import RECORD, TEXT, build_inputs, read_sides
 from recall.embeddings import normalise
 from recall.embeddings import text_vectors as sentence_vectors
 from recall.text_vectors import TextVectors
@@ -121,11 +122,12 @@ def main(config: ScorePostsConfig) -> str:
     model, posts = SingleShot.load(config.model), Posts.load(config.posts)
     if not posts.dated:
         raise UserError(f"{config.posts}: the model reads when a post was written; these posts have no `time`")
-    numbers: dict[str, np.ndarray] = {}
+    sides, numbers = read_sides(posts, read_vectors(model, config.model, config, posts)), {}
     if "numbers" in model.told["read"]:
         record = pd.read_parquet(config.model / RECORD)
         numbers = read_numbers(posts, tuple(model.told["numbers"]), record, model.told["mean"])
-    p_hot = model.predict(build_inputs(posts, read_vectors(model, config.model, config, posts), numbers))
+        numbers |= Memory.load(config.model).numbers(sides, pd.DatetimeIndex(posts.table["time"]))
+    p_hot = model.predict(build_inputs(sides, numbers, len(posts.table)))
     frame = posts.table[["post_id", "time"]].assign(p_hot=p_hot)
     frame = frame.sort_values(["p_hot", "post_id"], ascending=[False, True])
     config.out.parent.mkdir(parents=True, exist_ok=True)

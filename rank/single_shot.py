@@ -21,6 +21,7 @@ from data.posts import Posts
 from data.splits import parse_cut_off
 from rank.bags import Vectors
 from rank.modalities import MODALITIES, Modality, stored_vectors
+from rank.post_alike import Memory
 from rank.post_inputs import PostInputs, bars, daily_record, engagement, mean_of_pictures, of_posts, past, read_numbers
 from rank.post_net import PostExamples, PostNetConfig, PostScaler, PostTask, SingleShot, new_net
 from rank.post_table import judge, table_text
@@ -54,7 +55,8 @@ class SingleShotConfig:
     styles: Path | None = None
     """Run folder of `styles`, for one more floor: the style's past mean."""
     modalities: tuple[Modality, ...] = ()
-    """Any of picture, garment, text and numbers (hour, weekday, the author's record, --numbers); by default all."""
+    """Any of picture, garment, text and numbers (hour, weekday, the author's record and that of posts that look
+    or read alike, --numbers); by default all."""
     numbers: tuple[str, ...] = ()
     """Columns of numbers known when a post is written, taken along by `stylecast prepare --numeric`, such as the
     author's followers."""
@@ -119,17 +121,15 @@ def _modalities(config: SingleShotConfig) -> tuple[Modality, ...]:
     return tuple(m for m in MODALITIES if m in config.modalities or (not config.modalities and not missing.get(m)))
 
 
-def build_inputs(posts: Posts, vectors: dict[str, Vectors], numbers: dict[str, np.ndarray]) -> PostInputs:
-    """The inputs of posts.
+def read_sides(posts: Posts, vectors: dict[str, Vectors]) -> dict[str, np.ndarray]:
+    """Vectors of posts, N×D each: of pictures (`picture`, `garment`) by their ids, of posts (`text`) by theirs."""
+    return {name: of_posts(posts, found) if name == "text" else mean_of_pictures(posts, found)
+            for name, found in vectors.items()}  # fmt: skip
 
-    Args:
-        posts: as the rows are.
-        vectors: of pictures (`picture`, `garment`) by their ids, of posts (`text`) by theirs.
-        numbers: by name.
-    """
-    sides = {name: of_posts(posts, found) if name == "text" else mean_of_pictures(posts, found)
-             for name, found in vectors.items()}  # fmt: skip
-    columns = np.stack(list(numbers.values()), axis=1) if numbers else np.zeros((len(posts.table), 0))
+
+def build_inputs(sides: dict[str, np.ndarray], numbers: dict[str, np.ndarray], count: int) -> PostInputs:
+    """The inputs of so many posts: their vectors, and numbers by name."""
+    columns = np.stack(list(numbers.values()), axis=1) if numbers else np.zeros((count, 0))
     return PostInputs(tuple(numbers), columns, sides)
 
 
@@ -191,8 +191,12 @@ def _learn(config: SingleShotConfig, world: World, run: Run) -> None:
     time_N, mean = pd.DatetimeIndex(table["time"]), float(labelled.engagement_N[labelled.part("train")].mean())
     author = table["author_id"] if "author_id" in table else pd.Series("", index=table.index)
     record = daily_record(author, time_N, labelled.engagement_N)
-    numbers = read_numbers(labelled.posts, config.numbers, record, mean) if "numbers" in read else {}
-    inputs = build_inputs(labelled.posts, _vectors(config, read, labelled, run.folder), numbers)
+    sides = read_sides(labelled.posts, _vectors(config, read, labelled, run.folder))
+    surprise_N = labelled.engagement_N - mean - past(record, author, time_N, mean)[0]
+    memory, numbers = Memory.of(time_N, surprise_N, sides), {}
+    if "numbers" in read:
+        numbers = read_numbers(labelled.posts, config.numbers, record, mean) | memory.numbers(sides, time_N)
+    inputs = build_inputs(sides, numbers, len(table))
     runs = {name: load_manifest(path, "recall")["content"]
             for name, path in (("recall", config.recall), ("garment", config.garment)) if path is not None}  # fmt: skip
     told: dict[str, Any] = {"read": list(read), "numbers": list(config.numbers), "mean": mean, "runs": runs}
@@ -204,6 +208,7 @@ def _learn(config: SingleShotConfig, world: World, run: Run) -> None:
     metrics = judge(scores, labelled.hot_N, labelled.part("validation"), labelled.part("test"))
     model.save(run.folder)
     record.to_parquet(run.folder / RECORD, index=False)
+    memory.save(run.folder)
     frame = table[["post_id", "time"]].assign(
         split=labelled.split_N, engagement=labelled.engagement_N, hot=labelled.hot_N, p_hot=score_N
     )

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.posts import Posts
+from rank.post_alike import Memory
 from rank.post_inputs import bars, daily_record, past
 from rank.post_net import PostNetConfig, SingleShot
 from rank.post_table import best_threshold
@@ -39,6 +40,24 @@ def test_the_past_matches_the_slow_way(rows: list[tuple[str, int, float]]) -> No
         earlier = [v - 0.5 for k, d, v in rows if k == name != "" and d <= day - 7]
         assert count_N[place] == len(earlier)
         assert mean_N[place] == pytest.approx(sum(earlier) / (len(earlier) + 3), abs=1e-9)
+
+
+def test_posts_alike_match_the_slow_way() -> None:
+    rng = np.random.default_rng(0)
+    day_M = np.sort(rng.integers(0, 90, 40))
+    time_M = pd.Timestamp("2024-01-01 09:00") + pd.to_timedelta(day_M, unit="D")
+    vectors_MD = rng.normal(size=(40, 3)).astype(np.float16)
+    vectors_MD[::7] = 0
+    surprise_M = rng.normal(size=40)
+    memory = Memory.of(time_M, surprise_M, {"text": vectors_MD})
+    found_M = memory.alike("text", vectors_MD, time_M)
+    for place, day in enumerate(day_M):
+        near = [m for m in range(40) if 7 <= day - day_M[m] < 37 and vectors_MD[m].any()]
+        weights = [np.exp((float(vectors_MD[place].astype(float) @ vectors_MD[m]) - 1) / 0.1) for m in near]
+        expected = sum(w * surprise_M[m] for w, m in zip(weights, near, strict=True)) / (sum(weights) + 3)
+        assert found_M[place] == pytest.approx(expected if vectors_MD[place].any() else 0.0, rel=1e-4, abs=1e-9)
+    some = np.array([30, 39, 12])
+    assert memory.alike("text", vectors_MD[some], time_M[some]).tolist() == found_M[some].tolist()
 
 
 def test_bars_by_hand() -> None:
