@@ -20,7 +20,7 @@ from pretrain.train import PretrainConfig
 from pretrain.vocabulary import Vocabulary
 from recall.cluster import Clusters, choose_rows
 from recall.counts import count_styles
-from recall.items import Items, picture_items
+from recall.items import picture_items, texts_by
 from recall.style_tables import ASSIGNMENTS, PANEL
 from recall.styles import StylesConfig
 from recall.text_vectors import TextVectors
@@ -57,6 +57,8 @@ class Runs:
             raise UserError(f"{top}: no run of `ensemble` or `rank`: there is no forecast in it to audit")
         runs = cls({}, {})
         runs._add(stage, top)
+        if "prepare" not in runs.folders or "styles" not in runs.folders:
+            raise UserError(f"{top}: was made without posts or styles of its own: their days cannot be looked up")
         return runs
 
     def _add(self, stage: str, folder: Path, branch: str = "") -> None:
@@ -155,21 +157,17 @@ def _words(folder: Path, runs: Runs, posts: Posts, used_P: np.ndarray) -> str:
 def _clusters(folder: Path, runs: Runs, posts: Posts, used_P: np.ndarray) -> str:
     """Works out again where the centre of the fit lies."""
     config = _styles(runs)
-    if config.source == "both" or config.captions is not None:
-        return ""  # part of their text was written, not read: only the ids can tell
-    items = picture_items(posts, runs.folders["recall"]) if config.source == "pictures" else _texts(folder, posts)
-    ids, first_N = items.table["id"].to_numpy(), items.table["post_id"].isin(posts.table["post_id"][used_P]).to_numpy()
-    rows = choose_rows(ids[first_N], config.cluster.max_fit)
+    if config.source == "pictures":
+        items = picture_items(posts, runs.folders["recall"])
+    elif config.source == "text":
+        items = texts_by(TextVectors.load(folder / "text"), posts, runs.folders.get("caption"))
+    else:
+        return ""  # the two sides were scaled on the fit: the ids alone tell
+    first_N = items.table["post_id"].isin(posts.table["post_id"][used_P]).to_numpy()
+    rows = choose_rows(items.table["id"].to_numpy()[first_N], config.cluster.max_fit)
     mean_D = items.vectors_ND[first_N][rows].astype(np.float64).mean(axis=0)
     kept = Clusters.load(folder / "clusters.safetensors").mean_D
     return "" if np.allclose(mean_D, kept, rtol=1e-6, atol=1e-9) else "its centre is not that of the posts told"
-
-
-def _texts(folder: Path, posts: Posts) -> Items:
-    vectors_ND = TextVectors.load(folder / "text").transform(posts.table["words"].tolist())
-    known = (vectors_ND != 0).any(axis=1)
-    table = posts.table.loc[known, ["post_id"]].assign(id=posts.table["post_id"])
-    return Items(table.reset_index(drop=True), vectors_ND[known])
 
 
 def panel_problem(runs: Runs, posts: Posts) -> str:

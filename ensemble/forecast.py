@@ -15,6 +15,7 @@ import pandas as pd
 import tyro
 
 from data.panel import Panel
+from data.panel_seen import Seen
 from data.windows import Split, Target, split_origins
 from ensemble.combine import Combined, combine, forecast_frame
 from ensemble.score import score, table_text
@@ -127,6 +128,7 @@ def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> t
         raise UserError(f"--interval {settings.interval} is no part; give one between 0 and 1, such as 0.8")
     target = Target.parse(settings.target, settings.gap_days, settings.history_days)
     panel = Panel.read(path, settings.style_column, settings.time_column or None)
+    log.info("%s: %s", path, Seen.of(panel))
     split = split_origins(panel, target, test_origins, settings.validation_origins or None)
     return panel, target, split
 

@@ -6,6 +6,7 @@ Shapes: M models, O origins of the split, S styles, N cells.
 import numpy as np
 import pandas as pd
 
+from data.panel_seen import Seen
 from data.windows import Target
 from ensemble.combine import ENSEMBLE, Combined, own_hot
 from rank import metrics
@@ -156,7 +157,7 @@ def table_text(backtest: Backtest, combined: Combined, scores: pd.DataFrame) -> 
 
 
 def notes(backtest: Backtest, combined: Combined) -> list[str]:
-    """What a reader of the table must know: target, origins, and what the ensemble is made of."""
+    """What a reader of the table must know: panel, target, origins, and what the ensemble is made of."""
     split = backtest.split
     told = [
         f"{model} {weight:.2f}"
@@ -165,6 +166,7 @@ def notes(backtest: Backtest, combined: Combined) -> list[str]:
     ]
     test = f", test {split.test[0].date()} to {split.test[-1].date()} ({len(split.test)})" if len(split.test) else ""
     return [
+        f"panel: {Seen.of(backtest.panel)}",
         f"target {backtest.target}; origins: validation {split.validation[0].date()} to "
         f"{split.validation[-1].date()} ({len(split.validation)}){test}",
         f"skill is against `{best_rung(backtest, split.validation)}`, the rung that was best on validation",

@@ -7,13 +7,14 @@ Many:     torchrun --nproc-per-node 4 -m rank.train --styles runs/styles --posts
 
 import logging
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from data.panel import Panel
+from data.panel_seen import Seen
 from data.windows import Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags
@@ -124,6 +125,7 @@ def main(config: RankConfig) -> Path:
             return config.out
         load_manifest(config.styles, "styles")
         panel = Panel.read(config.styles / "panel.parquet", granularity="day")
+        log.info("panel: %s", Seen.of(panel))
         target = Target.parse(config.target, config.gap_days, config.history_days)
         split = split_origins(panel, target, config.test_origins, config.validation_origins)
         log.info(
@@ -144,6 +146,7 @@ def main(config: RankConfig) -> Path:
             run.fitted_on["forecasts"] = {"origins": len(split.all), "until": str(np.nanmax(every))}
             run.metrics |= {
                 "modalities": list(read),
+                "panel": asdict(Seen.of(panel)),
                 "test_origins": len(split.test),
                 "latest": str(split.latest.date()),
             }

@@ -1,0 +1,61 @@
+"""What a panel turned out to be: how often, from when to when, and what of it is missing, zero, late or partial."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.panel import Panel
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reader of a forecast should know of the panel behind it."""
+
+    every: str
+    """What a row stands for: day, week or month."""
+    first: str
+    """The first day with a post, YYYY-MM-DD."""
+    last: str
+    """The last day."""
+    styles: int
+    """How many."""
+    periods: int
+    """Days, weeks or months on the grid."""
+    empty: int
+    """Periods without any post: a gap of the source, or nothing was posted. They say nothing of shares."""
+    zeros: float
+    """Part of the periods with posts in which a style has none, mean over styles from their first post on, 0..1."""
+    born_later: int
+    """Styles whose first post lies more than a month after the panel's first."""
+    partial: str
+    """The last month when days of it are missing, YYYY-MM: it is no label and no origin; "" when it is whole."""
+
+    @classmethod
+    def of(cls, panel: Panel) -> "Seen":
+        """Looks at a panel."""
+        frame = panel.to_frame()
+        total_P = frame.groupby("date", sort=True)["total"].first().to_numpy()
+        count_SP = frame["count"].to_numpy().reshape(len(panel.styles), -1)
+        has_SP = count_SP > 0
+        born_S = np.where(has_SP.any(axis=1), has_SP.argmax(axis=1), has_SP.shape[1])
+        alive_SP = (np.arange(has_SP.shape[1]) >= born_S[:, None]) & (total_P > 0)
+        zeros = float((alive_SP & ~has_SP).sum() / max(int(alive_SP.sum()), 1))
+        starts = pd.DatetimeIndex(frame["date"].to_numpy()[: len(total_P)])
+        month_on = int(np.searchsorted(starts, panel.days[0] + pd.DateOffset(months=1)))
+        return cls(
+            panel.granularity, str(panel.days[0].date()), str(panel.last.date()), len(panel.styles), len(total_P),
+            int((total_P <= 0).sum()), zeros, int((born_S > month_on).sum()),
+            "" if panel.last.is_month_end else str(panel.last.to_period("M")),
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        told = [f"{self.styles} styles, {self.periods} {self.every}s from {self.first} to {self.last}"]
+        if self.empty:
+            told.append(f"{self.empty} {self.every}s without any post")
+        told.append(f"a style has no post in {self.zeros:.0%} of the {self.every}s since its first")
+        if self.born_later:
+            told.append(f"{self.born_later} styles begin later than a month after the first day")
+        if self.partial:
+            told.append(f"{self.partial} is partial: no label and no origin")
+        return "; ".join(told)
