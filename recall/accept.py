@@ -24,6 +24,7 @@ from recall.counts import CountSettings
 from recall.emerging import CENTROIDS, COLUMNS, JOINERS, PROPOSALS
 from recall.figures import OF_TABLES, Found, draw_time
 from recall.lineage import LINEAGE, new_ids, read_lineage
+from recall.own_vectors import load_own
 from recall.style_tables import ASSIGNMENTS, PANEL, SHARES, STYLES, with_dates, write_tables
 from stylecast.errors import UserError
 from stylecast.files import write_csv
@@ -65,7 +66,13 @@ class AcceptedConfig(CountSettings):
 
 
 def read_proposals(folder: Path) -> pd.DataFrame:
-    """What a run proposes: `emerging.csv`, empty cells as empty text."""
+    """What a run proposes: `emerging.csv`, empty cells as empty text.
+
+    Raises:
+        UserError: the run has no such table.
+    """
+    if not (folder / PROPOSALS).is_file():
+        raise UserError(f"{folder / PROPOSALS}: missing; only styles of dated posts propose new ones")
     table = pd.read_csv(folder / PROPOSALS, parse_dates=["known_from", "since"])
     text = ["proposal", "first", "month", "name", "keywords", "nearest", "nearest_name", "items", "accepted"]
     return table[COLUMNS].astype({name: object for name in text}).fillna(dict.fromkeys(text, ""))
@@ -189,17 +196,17 @@ def main(config: AcceptConfig) -> str:
     if config.out is None or config.out.resolve() == config.styles.resolve():
         raise UserError("--accept needs --out, a folder for the new run of `styles`")
     rows = _chosen(proposals, config.accept, config.styles)
-    if config.posts is None and "posts" not in manifest["inputs"]:
-        raise UserError(f"--posts: {config.styles} does not tell where its posts lie; name the run folder of `prepare`")
-    folder = config.posts or Path(manifest["inputs"]["posts"]["path"])
     before = manifest["key"]["config"]
     counted = {field.name: before[field.name] for field in fields(CountSettings)}
     accepted = AcceptedConfig(
         accept=tuple(rows["proposal"]), cut_off=before["cut_off"], figures=config.figures, **counted
     )
-    inputs = {"styles": config.styles, "posts": folder}
+    own = load_own(config.styles) if config.posts is None else None
+    inputs = {"styles": config.styles}
+    if own is None:
+        inputs["posts"] = config.posts or Path(manifest["inputs"]["posts"]["path"])
     with open_run(config.out, "styles", accepted, inputs, force=config.force, seed=manifest["seed"]) as run:
         if run is not None:
             run.metrics |= manifest["metrics"]
-            _write(config, rows, Posts.load(folder), accepted, run)
+            _write(config, rows, own or Posts.load(inputs["posts"]), accepted, run)
     return f"{config.out}: {', '.join(f'{p} is a style' for p in rows['proposal'])}"

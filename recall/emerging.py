@@ -6,7 +6,6 @@ distances, and how close a group must be by how close the fit's styles are. A pe
 Shapes: N items, M far ones, P principal components, K styles, E proposals.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pandas as pd
 from safetensors.numpy import save_file
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from recall.cluster import Clusters
+from recall.cluster import Clusters, choose_rows
 from recall.names import Words, distinct_names, keywords_of
 from stylecast.files import write_csv
 
@@ -62,8 +61,7 @@ class Scan:
 class _Group:
     """A dense group of far items."""
 
-    rows: np.ndarray
-    """Rows of the items table, nearest to the middle first."""
+    rows: np.ndarray  # of the items table, nearest to the middle first
     centroid_P: np.ndarray
     radius: float
 
@@ -83,8 +81,8 @@ def dense_groups(point_MP: np.ndarray, radius: float, looseness: float) -> list[
     """
     if len(point_MP) < 2:
         return []
-    labels_M = fcluster(linkage(point_MP, "average"), looseness * np.sqrt(2) * radius, "distance")
-    groups = [np.flatnonzero(labels_M == label) for label in np.unique(labels_M)]
+    label_M = fcluster(linkage(point_MP, "average"), looseness * np.sqrt(2) * radius, "distance")
+    groups = [np.flatnonzero(label_M == label) for label in np.unique(label_M)]
     return sorted(groups, key=lambda group: (-len(group), int(group[0])))
 
 
@@ -93,13 +91,6 @@ def scan_months(times: pd.Series, cut_off: pd.Timestamp | None) -> list[pd.Perio
     last = times.max().to_period("M")
     first = last if cut_off is None else min(cut_off.to_period("M"), last)
     return list(pd.period_range(first, last, freq="M"))
-
-
-def _far_rows(assignments: pd.DataFrame) -> np.ndarray:
-    """Rows of the far items in the order of their ids' hashes, which no file gives."""
-    far = np.flatnonzero(assignments["emerging"].to_numpy())
-    ids = assignments["id"].to_numpy()[far]
-    return far[np.argsort([hashlib.sha256(str(i).encode()).hexdigest() for i in ids])]
 
 
 def _groups_of(
@@ -216,7 +207,8 @@ def scan(
     settled_N = first_N & ~assignments["emerging"].to_numpy()
     fitted = assignments[settled_N]
     radius = float(fitted["distance"].median())
-    far = _far_rows(assignments)
+    far = np.flatnonzero(assignments["emerging"].to_numpy())
+    far = far[choose_rows(items["id"].to_numpy()[far], len(far))]  # in an order that the ids give
     point_MP = clusters.project(vectors_ND[far])
     month_M = items["month"].iloc[far].astype("period[M]").array
     rows: list[dict[str, object]] = []

@@ -19,6 +19,7 @@ from recall.items import Items, SourceConfig, side_by_side, text_items
 from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
+POSTS, PICTURES = "posts.parquet", "pictures.parquet"
 CHUNK = 65_536  # vectors looked at a time
 LATEST = pd.Timestamp("2262-01-01")  # whoever has vectors of the future may cluster them
 
@@ -130,6 +131,20 @@ def read_own(
         return posts, own
     dated = Posts(table.assign(time=times.fillna(pd.Timestamp(0))), seen, posts.images)  # undated: all are learnt from
     return posts, side_by_side(own, text_items(dated, None, source, cut_off, folder), cut_off)
+
+
+def keep_own(posts: Posts, folder: Path) -> None:
+    """Write the posts beside their `images.npy`, for whoever counts them again: no run of `prepare` holds them."""
+    posts.table.to_parquet(folder / POSTS, index=False)
+    posts.pictures.to_parquet(folder / PICTURES, index=False)
+
+
+def load_own(folder: Path) -> Posts | None:
+    """What `keep_own` wrote; None in the run folder of styles that were found in a run of `prepare`."""
+    if not (folder / POSTS).is_file():
+        return None
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    return Posts(pd.read_parquet(folder / POSTS), pd.read_parquet(folder / PICTURES), images)
 
 
 def _tell(rejected: pd.DataFrame, folder: Path) -> None:

@@ -28,7 +28,7 @@ from recall.hierarchy import hierarchy_table
 from recall.items import Items, Source, SourceConfig, load_items, posts_before
 from recall.lineage import LINEAGE, Previous, earliest_seen, name_clusters
 from recall.names import Words
-from recall.own_vectors import read_own
+from recall.own_vectors import keep_own, read_own
 from recall.style_tables import HIERARCHY, describe, write_counts, write_found
 from stylecast.errors import UserError
 from stylecast.files import write_csv
@@ -99,7 +99,9 @@ def _read(config: StylesConfig, cut_off: pd.Timestamp | None, folder: Path) -> t
     """The posts, and what of them is clustered."""
     source = SourceConfig(config.source, config.text_dimensions, config.min_count, config.cluster.seed)
     if config.vectors is not None:
-        return read_own(config.vectors, config.ids, config.images, source, cut_off, folder)
+        posts, items = read_own(config.vectors, config.ids, config.images, source, cut_off, folder)
+        keep_own(posts, folder)
+        return posts, items
     posts = Posts.load(config.posts)
     if not posts.dated:
         raise UserError(f"{config.posts}: styles over time need `time`, which these posts do not have")
