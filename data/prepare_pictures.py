@@ -41,9 +41,9 @@ class PictureSettings:
     """Longer side of the pictures that are segmented, pixels."""
     min_garment: float = 0.05
     """A picture with less clothing than this share of its pixels is left out, where clothes are looked for."""
-    duplicate_bits: int = 10
+    duplicate_bits: int = 6
     """A copy's hash differs from the first one's in at most so many of its 64 bits, bits."""
-    duplicate_likeness: float = 0.95
+    duplicate_likeness: float = 0.98
     """And its coarse colours correlate with the first one's at least so much, 0..1; above 1, nothing is a copy."""
     workers: int = 2
     """Processes that clean text and decode pictures."""
