@@ -15,13 +15,12 @@ emoji: pictures and Chinese keywords, split by leading code point. clothing: pho
 official splits. sample: the sample world, split by date.
 """
 
-import hashlib
-import logging
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +28,11 @@ import pandas as pd
 import torch
 import tyro
 from dual_encoders import CaptionBatches, DualTask, Kind, TextTower
+from matching_sets import CUT_OFF, TABLES
 
 from data.posts import Posts
 from data.prepare import PrepareConfig
 from data.prepare import main as prepare
-from data.sample import SampleConfig
-from data.sample import main as sample
 from data.splits import parse_cut_off
 from pretrain.encoder import EncoderConfig, build_encoder
 from pretrain.examples import divide, encode_words
@@ -53,7 +51,6 @@ from stylecast.logs import set_up_logging
 from stylecast.loop import LoopConfig, train
 from stylecast.world import open_world
 
-log = logging.getLogger(__name__)
 Scores = dict[str, np.ndarray]
 
 
@@ -75,42 +72,10 @@ class BenchmarkConfig:
     """Pictures a step, pictures."""
     pretrain_share: float = 0.4
     """Share of the pictures that ours spends on pretraining."""
-    sample_posts: int = 6000
-    """Size of the sample world, posts."""
     lr: float = 1e-3
     """Peak learning rate of the dual encoders, which learn by AdamW; ours learns as its recipe says."""
     out: Path = Path("runs/recall_quality")
-    """Folder for prepared data and for results.csv; prepared data is made once."""
-
-
-def _hashed_split(name: str) -> str:
-    draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2.0**64
-    return "test" if draw < 0.2 else "valid" if draw < 0.3 else "train"
-
-
-def emoji_table(config: BenchmarkConfig, folder: Path) -> tuple[Path, Path]:
-    """A table of the emoji, split by leading code point, and the folder of its pictures."""
-    table = pd.read_csv(config.data / "emoji" / "pairs.csv", dtype=str)
-    table["split"] = table["image"].str.extract(r"images/([0-9a-f]+)")[0].map(_hashed_split)
-    table.to_csv(folder / "emoji.csv", index=False)
-    return folder / "emoji.csv", config.data / "emoji"
-
-
-def clothing_table(config: BenchmarkConfig, folder: Path) -> tuple[Path, Path]:
-    """A table of the photos of clothes with their class word, and the folder of its pictures."""
-    table = pd.read_csv(config.data / "clothing" / "images.csv", dtype=str).rename(columns={"label": "title"})
-    table.to_csv(folder / "clothing.csv", index=False)
-    return folder / "clothing.csv", config.data / "clothing"
-
-
-def sample_table(config: BenchmarkConfig, folder: Path) -> tuple[Path, Path]:
-    """The sample world, the last quarter of its days for the test."""
-    world = sample(SampleConfig(out=folder / "world", posts=config.sample_posts, workers=1))
-    return world / "posts.csv", world
-
-
-TABLES = {"emoji": emoji_table, "clothing": clothing_table, "sample": sample_table}
-CUT_OFF = {"sample": "2023-04-01"}
+    """Folder for prepared data and for results.csv: what stands there is not made again."""
 
 
 @dataclass(frozen=True)
@@ -202,26 +167,35 @@ def measured(scores_QN: np.ndarray, gallery: Gallery) -> dict[str, float]:
     }
 
 
-def run_set(config: BenchmarkConfig, name: str) -> list[dict[str, object]]:
-    """All contenders and seeds on one set; seeds outermost, so that a busy hour hurts all alike."""
+def ready(config: BenchmarkConfig, name: str) -> Trial:
+    """One set, prepared once."""
     folder = config.out / name
     if not (folder / "prepare" / "manifest.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        table, root = TABLES[name](config, folder)
+        table, root = TABLES[name](config.data, folder)
         prepare(PrepareConfig(posts=table, image_root=root, out=folder / "prepare", workers=1))
-    trial = Trial(name, folder / "prepare", Posts.load(folder / "prepare"), config)
-    rows: list[dict[str, object]] = []
-    for seed in range(config.seeds):
+    return Trial(name, folder / "prepare", Posts.load(folder / "prepare"), config)
+
+
+def results_of(config: BenchmarkConfig) -> pd.DataFrame:
+    """Every contender with every seed, seeds outermost, so that a busy hour hurts all alike; each kept as it ends."""
+    path = config.out / "results.csv"
+    results = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["set", "contender", "seed", "pictures"])
+    for name, seed in product(config.sets, range(config.seeds)):
+        trial = ready(config, name)
         for contender in config.contenders:
+            one = {"set": name, "contender": contender, "seed": seed, "pictures": config.pictures}
+            if (results[list(one)] == pd.Series(one)).all(axis=1).any():
+                continue
             clock, spent = time.perf_counter(), time.process_time()
             scores, gallery = CONTENDERS[contender](trial, seed)
             took = {"seconds": time.perf_counter() - clock, "cpu_seconds": time.process_time() - spent}
-            for matcher, scores_QN in scores.items():
-                told = contender if len(scores) == 1 else f"{contender}: {matcher}"
-                row: dict[str, object] = {"set": name, "contender": contender, "told": told, "seed": seed}
-                rows.append(row | took | measured(scores_QN, gallery))
-                log.info("%s", rows[-1])
-    return rows
+            told = {m: contender if len(scores) == 1 else f"{contender}: {m}" for m in scores}
+            rows = [one | {"told": told[m]} | took | measured(scores_QN, gallery) for m, scores_QN in scores.items()]
+            results = pd.concat([results, pd.DataFrame(rows)] if len(results) else [pd.DataFrame(rows)])
+            results.to_csv(path, index=False)
+    asked = results["set"].isin(config.sets) & (results["pictures"] == config.pictures)
+    return results[asked & results["contender"].isin(config.contenders) & (results["seed"] < config.seeds)]
 
 
 def table_of(results: pd.DataFrame) -> str:
@@ -245,11 +219,10 @@ def table_of(results: pd.DataFrame) -> str:
 
 
 def main(config: BenchmarkConfig) -> str:
-    """Run and tell; every single result is in results.csv."""
+    """Run and tell; every single result is in results.csv, and what stands there is not run again."""
     set_up_logging(-1, is_main=True)
-    results = pd.DataFrame([row for name in config.sets for row in run_set(config, name)])
-    results.to_csv(config.out / "results.csv", index=False)
-    return table_of(results)
+    config.out.mkdir(parents=True, exist_ok=True)
+    return table_of(results_of(config))
 
 
 if __name__ == "__main__":

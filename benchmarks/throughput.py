@@ -5,8 +5,9 @@
 
 Training is the loop of `stylecast pretrain` with its loader, augmentation, losses and optimiser. It is told as a share
 of the bare forward and backward pass of the same encoder on the same tensor, and of the whole task's, so that what the
-losses cost is told apart from what the loop costs. Both sides are measured in turns, so that a busy machine slows both;
-a figure is the median over the repeats, with least and greatest. Processes and threads are programs of their own.
+losses cost is told apart from what the loop costs; with AdamW too, and for a larger backbone. Both sides are measured
+in turns, so that a busy machine slows both; a figure is the median over the repeats, with least and greatest. Processes
+and threads are programs of their own.
 """
 
 import json
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -25,25 +25,20 @@ import cv2
 import numpy as np
 import torch
 import tyro
-from torch import Tensor
+from training_speed import VARIANTS, Setting, setting, told, training_rows, training_seconds
 
 from data.pictures import decode
 from data.prepare import PrepareConfig
 from data.prepare import main as prepare
 from data.sample import SampleConfig
 from data.sample import main as sample
-from pretrain.encoder import build_encoder
 from pretrain.recipes import RECIPES
-from pretrain.task import PretrainTask
-from pretrain.train import Lessons, PretrainConfig, new_task, read_lessons
 from recall.embeddings import write_picture_embeddings
 from stylecast.cli import guarded
 from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
-from stylecast.loop import Task, train
-from stylecast.world import World, open_world
+from stylecast.world import open_world
 
-WARM = 5  # steps before the clock counts
 LARGE = (1440, 1080)  # height and width of a telephone's picture, pixels
 
 
@@ -61,101 +56,9 @@ class ThroughputConfig:
     """Most pictures that a repeat embeds, pictures."""
     repeats: int = 7
     """How often each side is measured; programs of their own half as often."""
-    only: Literal["all", "training"] = "all"
-    """`training`: print what this process, or these under torchrun, train a second, as JSON; this is how the benchmark
-    calls itself."""
-
-
-class Timed(Task):
-    """A task that notes when each of its steps began.
-
-    Args:
-        task: the real one.
-    """
-
-    def __init__(self, task: PretrainTask) -> None:
-        super().__init__()
-        self.task, self.began = task, list[float]()
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The task's losses."""
-        self.began.append(time.perf_counter())
-        return self.task(batch)  # type: ignore[no-any-return]
-
-    def evaluate(self) -> dict[str, float]:
-        """Nothing: validation is no part of a step."""
-        return {"nothing": 0.0}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A training, ready to start."""
-
-    config: PretrainConfig
-    lessons: Lessons
-    task: PretrainTask
-    world: World
-
-
-def setting(config: ThroughputConfig, posts: Path, world: World) -> Setting:
-    """Everything that `stylecast pretrain` would train; each process has the recipe's batch to itself."""
-    if config.recipe not in RECIPES:
-        raise UserError(f"--recipe {config.recipe}: unknown; there are: {', '.join(RECIPES)}")
-    recipe = RECIPES[config.recipe]()
-    loop = replace(recipe.loop, batch_size=recipe.loop.batch_size * world.size, evaluate_every=10**9,
-                   max_steps=config.steps + WARM, min_steps=config.steps + WARM, checkpoint_seconds=1e9)  # fmt: skip
-    chosen = replace(recipe, posts=posts, loop=loop)
-    lessons = read_lessons(chosen)
-    if len(lessons.training) < loop.batch_size:
-        raise UserError(f"{posts}: {len(lessons.training)} training pictures do not fill a batch of {loop.batch_size}")
-    return Setting(chosen, lessons, new_task(chosen, lessons, build_encoder(chosen.encoder)), world)
-
-
-def training_seconds(on: Setting) -> float:
-    """Median time of a step of the real loop."""
-    timed = Timed(on.task)
-    with tempfile.TemporaryDirectory() as folder:
-        loop = on.config.loop
-        train(timed, on.lessons.training, loop, on.world, Path(folder), monitor="nothing", mode="max")
-    return float(np.median(np.diff(timed.began)[WARM:]))
-
-
-def bare_seconds(on: Setting, steps: int, work: Callable[[dict[str, Tensor]], Tensor]) -> float:
-    """Median time of one forward and backward pass on one batch, in the loop's precision."""
-    batch = on.lessons.training.batch(np.arange(on.config.loop.batch_size), torch.Generator().manual_seed(0))
-    batch = {name: tensor.to(on.world.device) for name, tensor in batch.items()}
-    on.task.to(on.world.device).train()
-    took = []
-    for _ in range(steps + WARM):
-        started = time.perf_counter()
-        on.task.zero_grad(set_to_none=True)
-        enabled = on.config.loop.precision == "bf16"
-        with torch.autocast(on.world.device.type, torch.bfloat16, enabled=enabled):
-            loss = work(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss.item()  # a GPU works behind our back until it is asked
-        took.append(time.perf_counter() - started)
-    return float(np.median(took[WARM:]))
-
-
-def told(values: list[float]) -> str:
-    """Median, and least to greatest."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
-
-
-def training_rows(on: Setting, config: ThroughputConfig) -> list[tuple[str, ...]]:
-    """The loop's step, as a share of the encoder's pass and of the task's."""
-    speed, of_encoder, of_task = [], [], []
-    for _ in range(config.repeats):
-        encoder = bare_seconds(on, config.steps, lambda batch: on.task.encoder(batch["pictures"]).square().mean())
-        step = training_seconds(on)
-        task = bare_seconds(on, config.steps, lambda batch: torch.stack(list(on.task(batch).values())).sum())
-        speed.append(on.config.loop.batch_size / step)
-        of_encoder.append(encoder / step)
-        of_task.append(task / step)
-    rate = f"{statistics.median(speed):,.0f}"
-    return [("training step / encoder's forward and backward", rate, told(of_encoder)),
-            ("training step / encoder's and losses' forward and backward", rate, told(of_task))]  # fmt: skip
+    only: Literal["all", "steps", "training"] = "all"
+    """`steps`: the training steps alone. `training`: print what this process, or these under torchrun, train a second,
+    as JSON; this is how the benchmark calls itself."""
 
 
 def embedding_row(on: Setting, config: ThroughputConfig) -> tuple[str, ...]:
@@ -239,34 +142,48 @@ def spread_rows(config: ThroughputConfig, posts: Path) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
+def table(rows: list[tuple[str, ...]], on: Setting) -> str:
+    """What was measured, and on what, as text."""
+    shape = "×".join(map(str, on.lessons.training.pictures.images_NSSC.shape[1:3]))  # type: ignore[attr-defined]
+    loop = on.config.loop
+    title = (f"Pictures of {shape} px, batch {loop.batch_size} a process, {loop.optimiser}, {loop.precision}, "
+             f"{torch.get_num_threads()} thread(s)")  # fmt: skip
+    lines = [title, "", "| | pictures/s | ratio |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
+    return "\n".join(lines)
+
+
 def main(config: ThroughputConfig) -> str:
     """The table, as text.
 
     Raises:
         UserError: an unknown recipe, or too few pictures.
     """
+    if config.recipe not in RECIPES:
+        raise UserError(f"--recipe {config.recipe}: unknown; there are: {', '.join(RECIPES)}")
+    recipe = RECIPES[config.recipe]()
     with open_world() as world, tempfile.TemporaryDirectory() as place:
         if config.only == "training":
             if config.posts is None:
                 raise UserError("--only training: give --posts")
-            on = setting(config, config.posts, world)
+            on = setting(recipe, config.steps, config.posts, world)
             step = training_seconds(on)
             return json.dumps({"pictures_per_second": on.config.loop.batch_size / step}) if world.is_main else ""
         folder = Path(place)
         drawn = sample(SampleConfig(out=folder / "world", posts=1500, days=365))
         posts = config.posts or prepare(PrepareConfig(posts=drawn / "posts.csv", out=folder / "prepare"))
         small, large = picture_files(drawn, folder / "large")
-        on = setting(config, posts, world)
-        rows = training_rows(on, config)
+        on = setting(recipe, config.steps, posts, world)
+        rows = training_rows(on, config.steps, config.repeats)
+        for which, change in VARIANTS.items():
+            steps, repeats = max(5, config.steps // 3), (config.repeats + 1) // 2
+            rows += training_rows(setting(change(recipe), steps, posts, world), steps, repeats, which)
+        if config.only == "steps":
+            return table(rows, on)
         rows.append(embedding_row(on, config))
         rows.append(decoding_row("sample pictures", drawn, small, config))
         rows.append(decoding_row(f"JPEG of {LARGE[1]}×{LARGE[0]}", folder / "large", large, config))
         rows += spread_rows(config, posts)
-    shape = "×".join(map(str, on.lessons.training.pictures.images_NSSC.shape[1:3]))  # type: ignore[attr-defined]
-    title = (f"Recipe {config.recipe}: pictures of {shape} px, batch {on.config.loop.batch_size} a process, "
-             f"{on.config.loop.precision}, {torch.get_num_threads()} thread(s)")  # fmt: skip
-    lines = [title, "", "| | pictures/s | ratio |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
-    return "\n".join(lines)
+    return table(rows, on)
 
 
 if __name__ == "__main__":
