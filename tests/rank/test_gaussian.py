@@ -61,3 +61,35 @@ def test_a_style_is_told_the_same_beside_any_others() -> None:
     bins = bins_of(rng.dirichlet(np.ones(6), 14).T, 500)
     whole, part = (predict(b, infer(b, Kernel()), Kernel(), 45.0) for b in (bins, bins.take(np.array([4, 1]))))
     assert part.mean_S == pytest.approx(whole.mean_S[[4, 1]], abs=1e-12)
+
+
+def test_one_factor_a_step_finds_what_solving_anew_each_time_finds() -> None:
+    rng = np.random.default_rng(3)
+    styles, bins = 150, 20  # more than are solved for at once
+    count_SP = rng.poisson(rng.uniform(0.1, 40, (styles, 1)), (styles, bins)).astype(float)
+    count_SP[:5, 8:] = 0.0  # born late
+    total_P, days = count_SP.sum(axis=0), -(np.arange(bins) * 28 + 14.0)
+    seen, kernel = Bins(count_SP, total_P, days), Kernel()
+    posterior = infer(seen, kernel)
+    outlook = predict(seen, posterior, kernel, 45.0)
+    k_PP = kernel.covariance(np.abs(days[:, None] - days)) + 1e-6 * np.eye(bins)
+    k_P = kernel.covariance(np.abs(45.0 - days))
+    for style in range(0, styles, 7):
+        count_P = count_SP[style]
+        alive_P = np.cumsum(count_P[::-1])[::-1] > 0
+        centre = np.log((count_P.sum() + 0.5) / max((total_P * alive_P).sum(), total_P[0]))
+        f_P = np.log((count_P + 0.5) / total_P) - centre
+        for _ in range(4):
+            expected_P = np.maximum(total_P * np.exp(np.clip(f_P + centre, -30, 0)), 1e-3)
+            weight_PP = np.diag(np.sqrt(expected_P * alive_P))
+            inner_PP = np.eye(bins) + weight_PP @ k_PP @ weight_PP
+            aim_P = f_P + np.clip(count_P / expected_P - 1, -1, 5)
+            pull_P = weight_PP @ np.linalg.solve(inner_PP, weight_PP @ aim_P)
+            f_P = f_P + np.clip(k_PP @ pull_P - f_P, -2, 2)
+        expected_P = np.maximum(total_P * np.exp(np.clip(f_P + centre, -30, 0)), 1e-3)
+        fit = ((count_P * f_P - expected_P) * alive_P).sum() + count_P.sum() * centre
+        evidence = fit - 0.5 * pull_P @ f_P - 0.5 * np.linalg.slogdet(inner_PP)[1]
+        left = k_P @ weight_PP @ np.linalg.solve(inner_PP, weight_PP @ k_P)
+        assert posterior.evidence_S[style] == pytest.approx(evidence, rel=1e-10, abs=1e-8)
+        assert outlook.mean_S[style] == pytest.approx(centre + k_P @ pull_P, abs=1e-9)
+        assert outlook.sd_S[style] == pytest.approx(np.sqrt(kernel.covariance(np.zeros(1))[0] - left), abs=1e-9)
