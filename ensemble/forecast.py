@@ -50,6 +50,8 @@ class PanelSettings:
     """Days left out between the origin and the first day of a days: or weeks: target, days."""
     history_days: int = 0
     """How far back a forecast may look, days; 0 = as far as the data reach. At least as long as the target."""
+    classes: str = "change"
+    """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%."""
     validation_origins: int = 0
     """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
     members: tuple[str, ...] = MEMBERS
@@ -137,7 +139,8 @@ def _run(settings: PanelSettings, path: Path, test_origins: int | None) -> Outco
     panel, target, split = _prepare(settings, path, test_origins)
     with open_world() as world, tempfile.TemporaryDirectory() as folder:
         members = build_members(settings.members, settings.boost, settings.fusion, Path(folder), world)
-        return judge(run_backtest(panel, target, split, members, settings.ladder == "full"), settings.interval)
+        full = settings.ladder == "full"
+        return judge(run_backtest(panel, target, split, members, full, classes=settings.classes), settings.interval)
 
 
 def forecast_main(config: ForecastConfig) -> str:

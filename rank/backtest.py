@@ -15,7 +15,7 @@ from data.shares import reference_shares, target_shares, to_growth, to_share
 from data.windows import Split, Target
 from rank.ladder import ladder_shares
 from rank.member import Answer, Member, Question
-from rank.metrics import CLASSES, HOT_PART, mae
+from rank.metrics import CLASSES, HOT_PART, change_thresholds, mae
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ def run_backtest(
     members: Sequence[Member],
     full_ladder: bool = False,
     hot_part: float = HOT_PART,
+    classes: str = "change",
 ) -> Backtest:
     """Asks every rung and member; what is said for an origin depends on nothing after it.
 
@@ -91,18 +92,20 @@ def run_backtest(
         members: the forecasters.
         full_ladder: whether the slow upper rungs stand in the ladder too.
         hot_part: part of the styles, the largest at the target, that count as hot.
+        classes: how the change classes are cut: `change` or `band:P` (see `rank.metrics.change_thresholds`).
 
     Raises:
         ValueError: two members have one name.
-        UserError: the upper rungs are asked for and statsforecast is not installed.
+        UserError: an unknown rule for the classes; the upper rungs are asked for and statsforecast is not installed.
     """
+    change_thresholds(np.empty(0), classes)  # refused before hours of training
     origins = split.all
     ladder = ladder_shares(panel, target, origins, full_ladder)
     rungs = tuple(dict.fromkeys(ladder["model"]))
     models = (*rungs, *(member.name for member in members))
     if len(set(models)) < len(models):
         raise ValueError(f"two models of one name among {', '.join(models)}")
-    question = Question(panel, target, split)
+    question = Question(panel, target, split, classes)
     reference_OS, half_O = reference_shares(panel, target, origins)
     shape = (len(origins), len(panel.styles))
     share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)

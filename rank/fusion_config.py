@@ -39,6 +39,8 @@ class FusionConfig:
     """Error of log growth from which the loss grows linearly."""
     class_weight: float = 0.1
     """Weight of the loss of the three classes (down, flat, up)."""
+    classes: str = "change"
+    """How the classes are cut; the member takes over that of the backtest (`--classes`)."""
     hot_weight: float = 0.1
     """Weight of the loss of hot or not."""
     hot_part: float = HOT_PART

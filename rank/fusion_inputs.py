@@ -94,7 +94,7 @@ class Reader:
             mean, sd = moments(self.bags.engagement_N[seen_N][:, None])
             engagement = (mean[0], sd[0])
         flagged = np.flatnonzero(~np.isfinite(windows.features_BF).all(axis=0)).tolist()
-        classes = change_thresholds(labels.growth_B)
+        classes = change_thresholds(labels.growth_B, self.config.classes)
         return Scaler(steps_mean, steps_sd, *moments(windows.features_BF), flagged, engagement, classes)
 
     def batch(self, windows: Windows, scaler: Scaler) -> dict[str, Tensor]:

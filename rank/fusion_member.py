@@ -61,5 +61,6 @@ class FusionMember:
         train = pd.DatetimeIndex([o for o in dense if known_on(panel, target.period(o)) <= day])
         none = pd.DatetimeIndex([])
         bags = None if self.bags is None else self.bags.cut(len(panel.days))
-        config = replace(self.config, history_days=target.history) if target.history else self.config
+        config = replace(self.config, classes=question.classes)
+        config = replace(config, history_days=target.history) if target.history else config
         return fit_fusion(panel, bags, target, config, train, none, self.world, folder)

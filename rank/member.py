@@ -23,6 +23,8 @@ class Question:
     """What is asked for."""
     split: Split
     """The origins: an answer is needed for each of `split.all`."""
+    classes: str = "change"
+    """How the change classes are cut; see `rank.metrics.change_thresholds`."""
 
     @cached_property
     def table(self) -> Table:
@@ -36,8 +38,8 @@ class Question:
 
     @cached_property
     def thresholds(self) -> tuple[float, float]:
-        """The terciles of change on the training origins: what is called down, flat and up throughout."""
-        return change_thresholds(self.table.growth_OS[self.training_rows])
+        """What is called down, flat and up throughout: by default terciles of change on the training origins."""
+        return change_thresholds(self.table.growth_OS[self.training_rows], self.classes)
 
     @cached_property
     def training_rows(self) -> np.ndarray:

@@ -3,8 +3,12 @@
 Shapes: N cells (style and origin), C classes. NaN in an input is the caller's fault, except where told.
 """
 
+import re
+
 import numpy as np
 from scipy.stats import rankdata
+
+from stylecast.errors import UserError
 
 CLASSES = ("down", "flat", "up")
 """Change classes, in order; a class is its place in this tuple."""
@@ -114,12 +118,23 @@ def auc(truth_N: np.ndarray, score_N: np.ndarray) -> float:
     return float((rankdata(score_N)[truth_N].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
-def change_thresholds(growth_N: np.ndarray) -> tuple[float, float]:
-    """The terciles of change: below the first is down, above the second up. (0, 0) without any growth.
+def change_thresholds(growth_N: np.ndarray, classes: str = "change") -> tuple[float, float]:
+    """The edges of the change classes: growth below the first is down, above the second up.
 
     Args:
         growth_N: growth on training origins; NaN is left out.
+        classes: `change`: its terciles, (0, 0) without any growth; `band:P`: P percent down and up, whatever it was.
+
+    Raises:
+        UserError: another rule.
     """
+    if found := re.fullmatch(r"band:(\d+(?:\.\d+)?)", classes):
+        part = float(found[1]) / 100
+        if not 0 < part < 1:
+            raise UserError(f"--classes {classes}: give a band between 0 and 100 percent, such as band:5")
+        return float(np.log1p(-part)), float(np.log1p(part))
+    if classes != "change":
+        raise UserError(f"--classes {classes}: unknown; give change (terciles of it) or band:5 (percent)")
     growth_N = growth_N[np.isfinite(growth_N)]
     if len(growth_N) == 0:
         return 0.0, 0.0

@@ -45,6 +45,8 @@ class RankSettings:
     """Days left out between the origin and the first day of a days: or weeks: target, days."""
     history_days: int = 0
     """How far back a forecast may look, days; 0 = as far as the data reach. At least as long as the target."""
+    classes: str = "change"
+    """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%."""
     test_origins: int | None = None
     """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
     validation_origins: int | None = None
@@ -138,8 +140,9 @@ def main(config: RankConfig) -> Path:
         folder = run.folder / "fusion-lstm"
         members = build_members(config.members, config.boost, config.fusion, folder, world, bags)
         backtest = run_backtest(
-            panel_read(panel, read), target, split, members, config.ladder == "full", config.fusion.hot_part
-        )
+            panel_read(panel, read), target, split, members, config.ladder == "full", config.fusion.hot_part,
+            config.classes,
+        )  # fmt: skip
         if world.is_main:
             save_backtest(backtest, run.folder)
             every = backtest.used_MO[:, backtest.places(split.all)]

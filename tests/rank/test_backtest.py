@@ -10,6 +10,7 @@ from rank.boost import BoostConfig, BoostMember, earned_factor
 from rank.member import Answer, Question, from_frame
 from rank.process import GaussianProcessMember
 from rank.stored import FIELDS, load_backtest, save_backtest
+from stylecast.errors import UserError
 from tests.rank.world import make_panel, with_other_future
 
 TARGET = Target.parse("calendar-month:2")
@@ -117,3 +118,21 @@ def test_a_stored_backtest_comes_back(backtest: Backtest, tmp_path: Path) -> Non
     assert again.split.all.equals(backtest.split.all)
     for name in FIELDS:
         assert np.array_equal(getattr(again, name), getattr(backtest, name), equal_nan=True)
+
+
+def test_classes_by_a_fixed_band() -> None:
+    panel = make_panel(days=500)
+    split = split_origins(panel, TARGET, 2, 2)
+    banded = run_backtest(panel, TARGET, split, (BoostMember(BoostConfig(rounds=3, threads=1)),), classes="band:20")
+    assert banded.thresholds == pytest.approx((np.log(0.8), np.log(1.2)))
+    terciles = run_backtest(panel, TARGET, split, (BoostMember(BoostConfig(rounds=3, threads=1)),))
+    assert np.array_equal(banded.share_MOS, terciles.share_MOS)
+    assert not np.allclose(banded.classes_MOSC[-1], terciles.classes_MOSC[-1])
+    with pytest.raises(UserError, match="--classes level-ish"):
+        run_backtest(panel, TARGET, split, (), classes="level-ish")
+
+
+def test_every_forecast_tells_a_day_that_is_not_after_its_origin(backtest: Backtest) -> None:
+    origins = backtest.split.all.to_numpy().astype("datetime64[D]")
+    assert (backtest.used_MO <= origins).all()  # NaT would not be
+    assert (backtest.used_MO == origins).all()  # each looked at the last day that it may
