@@ -78,6 +78,8 @@ class PretrainedBackbone(nn.Module):
         frozen: whether it stays as it came, dropout and stochastic depth included.
     """
 
+    came_trained = True  # the loop tunes it by AdamW
+
     def __init__(self, model: PreTrainedModel, frozen: bool) -> None:
         super().__init__()
         self.model: nn.Module = getattr(model, "vision_model", model)

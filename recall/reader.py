@@ -43,6 +43,7 @@ class Reader(nn.Module):
         source: what is kept beside the weights.
     """
 
+    came_trained = True  # the loop tunes it by AdamW
     tokens_VT: Tensor
 
     def __init__(

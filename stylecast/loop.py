@@ -95,7 +95,8 @@ class LoopConfig:
     accumulate: int = 1
     """Split a step into this many micro-batches, to save memory."""
     optimiser: Literal["adamw", "muon"] = "adamw"
-    """adamw; or muon: layers from scratch learn in fewer steps, for all directions of a weight move alike."""
+    """adamw; or muon: layers from scratch learn in fewer steps, for all directions of a weight move alike (layers of
+    a pretrained model are tuned by adamw still)."""
     lr: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 0.01
@@ -148,6 +149,8 @@ def _optimiser(task: Task, config: LoopConfig) -> Muon:
         raise KeyError(f"learning_rates names parameters that the task lacks: {sorted(unknown)[:3]}")
     layers = (m for m in task.modules() if isinstance(m, nn.Linear | nn.Conv1d | nn.Conv2d))
     turned = {id(layer.weight) for layer in layers} if config.optimiser == "muon" else set()
+    # What AdamW trained is tuned by AdamW.
+    turned -= {id(p) for m in task.modules() if getattr(m, "came_trained", False) for p in m.parameters()}
     groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in task.named_parameters():
         if parameter.requires_grad:

@@ -84,6 +84,13 @@ def test_layers_are_turned_and_all_else_moves_by_adamw() -> None:
     assert not torch.allclose(told["conv.weight"], expected["conv.weight"])
 
 
+def test_what_came_trained_is_tuned_by_adamw() -> None:
+    task = Layers()
+    task.conv.came_trained = True  # type: ignore[assignment]
+    groups = _optimiser(task, replace(CONFIG, optimiser="muon")).param_groups
+    assert [p.shape for group in groups if group["turned"] for p in group["params"]] == [task.linear.weight.shape]
+
+
 def test_without_turned_groups_it_is_adamw() -> None:
     plain, same = Layers(), Layers()
     groups = [{"params": list(same.parameters()), "turned": False}]
