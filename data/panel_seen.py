@@ -29,7 +29,7 @@ class Seen:
     born_later: int
     """Styles whose first post lies more than a month after the panel's first."""
     partial: str
-    """The last month when days of it are missing, YYYY-MM: it is no label and no origin; "" when it is whole."""
+    """The last month when days of it are missing, YYYY-MM: no label and no origin of a month target; "" when whole."""
 
     @classmethod
     def of(cls, panel: Panel) -> "Seen":
@@ -57,5 +57,5 @@ class Seen:
         if self.born_later:
             told.append(f"{self.born_later} styles begin later than a month after the first day")
         if self.partial:
-            told.append(f"{self.partial} is partial: no label and no origin")
+            told.append(f"{self.partial} is partial: no label and no origin of a month target")
         return "; ".join(told)
