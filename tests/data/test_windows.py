@@ -123,7 +123,7 @@ def test_split_by_hand() -> None:
     st.integers(4, 40),
     st.one_of(st.none(), st.integers(0, 14)),
     st.one_of(st.none(), st.integers(1, 8)),
-    st.sampled_from(["calendar-month:1", "calendar-month:2", "days:10-15", "days:1-7"]),
+    st.sampled_from(["calendar-month:1", "calendar-month:2", "days:10-15", "days:1-7", "weeks:2-3"]),
 )
 def test_no_label_crosses_an_embargo(
     kind: str, months: int, tests: int | None, validations: int | None, text: str
@@ -210,3 +210,11 @@ def test_a_history_of_so_many_days_holds_nothing_before() -> None:
     np.testing.assert_allclose(cut.count_ST, late.count_ST, atol=1e-12)
     np.testing.assert_allclose(cut.share(day("2024-01-25"), origin), late.share(day("2024-01-25"), origin))
     assert (np.diff(cut.count_ST, axis=1) >= -1e-12).all()
+
+
+def test_a_month_of_another_year_is_another_month() -> None:
+    frame = pd.DataFrame({"style": ["a", "b"] * 2, "date": ["2023-06-15"] * 2 + ["2024-06-15"] * 2})
+    panel = Panel.from_frame(frame.assign(count=[1, 3, 3, 1]), granularity="day")
+    shares = target_shares(panel, MONTH, [day("2023-04-30"), day("2024-04-30"), day("2023-05-31")])
+    assert not np.isfinite(shares[1:]).any()  # June 2024 ends after the panel, July 2023 has no post
+    assert shares[0].tolist() == [0.25, 0.75]
