@@ -34,7 +34,7 @@ def _of_stages(name: str, styles: StylesSettings) -> RunConfig:
 
 def demo() -> RunConfig:
     """`make demo`: the sample world from posts to page within 6 minutes on 2 cores."""
-    return _of_stages("demo", StylesSettings(cluster=ClusterConfig(max_fit=8000, k_max=48)))
+    return _of_stages("demo", StylesSettings())
 
 
 def tiny() -> RunConfig:
