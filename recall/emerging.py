@@ -35,8 +35,9 @@ class EmergingConfig:
     """A scan looks back so many months, its own included."""
     min_posts: int = 12
     """Posts that a proposal has at least, within those months; 0 = no scan."""
-    looseness: float = 1.2
-    """How far apart the items of a proposal may lie, on average, as a multiple of what is usual within a style."""
+    looseness: float = 2.0
+    """How far apart the items of a proposal may lie, on average, as a multiple of what is usual within a style. A style
+    that the fit never saw is wider than those by whose spread the space was scaled."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Scan:
     """proposal, id, distance: items after the scan that lie nearer to the proposal than to their style."""
 
     def save(self, folder: Path) -> None:
-        """Write `emerging.csv`, `emerging_items.parquet`, `emerging.safetensors`."""
+        """Write the three files."""
         write_csv(self.proposals, folder / PROPOSALS)
         self.joiners.to_parquet(folder / JOINERS, index=False)
         save_file({"centroids": self.centroid_EP}, folder / CENTROIDS)
@@ -181,9 +182,7 @@ def scan(
     assignments: pd.DataFrame, first_N: np.ndarray, vectors_ND: np.ndarray, clusters: Clusters, ids: list[str],
     styles: pd.DataFrame, posts: pd.DataFrame, words: Words, cut_off: pd.Timestamp | None, config: EmergingConfig,
 ) -> Scan:  # fmt: skip
-    """Look at each month from the cut-off on for dense groups among what is far from every style.
-
-    A group counts when it has enough posts of at least three authors, and its middle is no style's.
+    """Look, month by month, for dense groups of enough posts and authors among what is far from every style.
 
     Args:
         assignments: id, post_id, time, style, distance, emerging, N.
