@@ -105,7 +105,7 @@ def run_backtest(
     models = (*rungs, *(member.name for member in members))
     if len(set(models)) < len(models):
         raise ValueError(f"two models of one name among {', '.join(models)}")
-    question = Question(panel, target, split, classes)
+    question = Question(panel, target, split, classes=classes)
     reference_OS, half_O = reference_shares(panel, target, origins)
     shape = (len(origins), len(panel.styles))
     share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)
