@@ -116,8 +116,7 @@ def _compact(raw: Path, keep_N: np.ndarray, shape: tuple[int, ...]) -> None:
 def _find_clothes(rows: pd.DataFrame, config: PictureSettings, root: Path, folder: Path) -> pd.DataFrame:
     """Write the masks of readable pictures and the report; add `garment`, and the reason where there is too little."""
     # Drawing and models take a second to load: only those who segment pay.
-    from data.garment_report import report_garments
-    from data.garments import write_masks
+    from data.garments import report_garments, write_masks
     from data.segment import ClothesModel
 
     model = None

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessor
 
-from data.garment_report import report_garments
+from data.garments import report_garments
 from data.posts import Posts
 from data.prepare import PrepareConfig, main
 from data.segment import ClothesModel, choose_labels, grab_cut
