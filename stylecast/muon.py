@@ -8,7 +8,7 @@ Shapes: O outputs, I inputs of a matrix; of a convolution, I counts its channels
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 MOMENTUM = 0.95
 STEPS = 5
@@ -68,3 +68,37 @@ class Muon(torch.optim.AdamW):
         step_OI = orthogonal(weight.grad.lerp(momentum, MOMENTUM).flatten(1))
         weight.mul_(1 - rate * decay)
         weight.sub_(step_OI.view_as(weight), alpha=0.2 * rate * max(step_OI.shape) ** 0.5)
+
+
+def build_optimiser(task: nn.Module, shares: dict[str, float], turns: bool, rate: float, decay: float) -> Muon:
+    """The optimiser of a training.
+
+    Args:
+        task: whose parameters learn.
+        shares: parameters by name that learn at another rate, as a share of it.
+        turns: whether layers move by Muon; without, all is AdamW.
+        rate: peak learning rate.
+        decay: weight decay of matrices; biases, norms and scales have none.
+
+    Raises:
+        KeyError: a share for a parameter that is not there.
+    """
+    unknown = shares.keys() - {name for name, _ in task.named_parameters()}
+    if unknown:
+        raise KeyError(f"learning_rates names parameters that the task lacks: {sorted(unknown)[:3]}")
+    layers = (m for m in task.modules() if isinstance(m, nn.Linear | nn.Conv1d | nn.Conv2d))
+    turned = {id(layer.weight) for layer in layers} if turns else set()
+    # What AdamW trained is tuned by AdamW.
+    turned -= {id(p) for m in task.modules() if getattr(m, "came_trained", False) for p in m.parameters()}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in task.named_parameters():
+        if parameter.requires_grad:
+            kind = (shares.get(name, 1.0), parameter.ndim >= 2, id(parameter) in turned)
+            groups.setdefault(kind, []).append(parameter)
+    decays = {True: decay, False: 0.0}
+    # Highest rate first, matrices before vectors: a checkpoint knows its parameters by their place.
+    ordered = sorted(groups, reverse=True)
+    return Muon(
+        [{"params": groups[s, m, t], "weight_decay": decays[m], "share": s, "turned": t} for s, m, t in ordered],
+        lr=rate, betas=(0.9, 0.98), fused=True,  # one pass over all parameters: a third of the time on CPU too
+    )  # fmt: skip
