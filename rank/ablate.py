@@ -34,6 +34,7 @@ from rank.modalities import (
     bags_of,
     choose_modalities,
     panel_read,
+    picture_vectors,
     stored_vectors,
     text_vectors,
 )
@@ -148,7 +149,7 @@ def _bags(
             return stored_vectors(folder)
         run = config.garment if name == "garment" else config.recall
         assert run is not None  # `choose_modalities` has seen to it
-        return stored_vectors(run)
+        return picture_vectors(run, "garment" if name == "garment" else "picture")
 
     def build(cell: Cell) -> Bags | None:
         read: dict[Modality, Vectors] = {name: vectors(cell, name) for name in cell.modalities if name != "numbers"}
@@ -176,9 +177,7 @@ def main(config: AblateConfig) -> str:
         ) as run,
     ):
         if run is not None:
-            for stage in ("styles", "recall", "garment"):
-                if (folder := getattr(config, stage)) is not None:
-                    load_manifest(folder, "styles" if stage == "styles" else "recall")
+            load_manifest(config.styles, "styles")
             panel = Panel.read(config.styles / "panel.parquet", granularity="day")
             target = Target.parse(config.target)
             split = split_origins(panel, target, config.test_origins, config.validation_origins)

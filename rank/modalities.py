@@ -14,6 +14,7 @@ import pandas as pd
 
 from data.panel import Panel
 from data.posts import COUNT_COLUMNS, Posts
+from pretrain.encoder import rebuild_encoder
 from rank.bags import Bags, Vectors
 from recall.embeddings import Embeddings
 from recall.text_vectors import TextVectors
@@ -35,7 +36,7 @@ class Sources:
     recall: Path | None = None
     """Run folder of `recall`: vectors of pictures and texts; without it the fusion-LSTM reads the texts alone."""
     garment: Path | None = None
-    """Run folder of a `recall` that learnt from the garments cut out of the same pictures: a second picture side."""
+    """Run folder of a `recall --view garment` on the same posts: a second picture side."""
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -59,7 +60,7 @@ def choose_modalities(named: Sequence[Modality], sources: Sources, panel: Panel)
     if sources.recall is None:
         missing["picture"] = "needs --recall, a run folder of `stylecast recall`"
     if sources.garment is None:
-        missing["garment"] = "needs --garment, a run folder of a `stylecast recall` that learnt from garments"
+        missing["garment"] = "needs --garment, a run folder of `stylecast recall --view garment`"
     if not panel.numeric:
         missing["numbers"] = "the posts have neither likes, collects nor comments, nor further numbers"
     if len(set(named)) < len(named):
@@ -82,6 +83,7 @@ def text_vectors(sources: Sources, posts: Posts) -> Vectors:
         UserError: there are neither.
     """
     if sources.recall is not None:
+        load_manifest(sources.recall, "recall")
         return stored_vectors(sources.recall / "text")
     if not (sources.styles / "text").is_dir():
         raise UserError(
@@ -90,6 +92,18 @@ def text_vectors(sources: Sources, posts: Posts) -> Vectors:
     return posts.table["post_id"].to_numpy(), TextVectors.load(sources.styles / "text").transform(
         posts.table["words"].tolist(), posts.table["key_words"].tolist()
     )
+
+
+def picture_vectors(run: Path, view: Literal["picture", "garment"]) -> Vectors:
+    """Ids and vectors of pictures as a run of `recall` wrote them.
+
+    Raises:
+        UserError: it is no such run, or it learnt from another view of the pictures.
+    """
+    load_manifest(run, "recall")
+    if view == "garment" and rebuild_encoder(run).config.view != "garment":
+        raise UserError(f"--garment {run}: learnt from whole pictures; give a run of `stylecast recall --view garment`")
+    return stored_vectors(run)
 
 
 def stored_vectors(folder: Path) -> Vectors:
@@ -114,11 +128,10 @@ def read_bags(sources: Sources, panel: Panel, modalities: Sequence[Modality] = (
         return None
     posts = Posts.load(sources.posts)
     vectors: dict[Modality, Vectors] = {}
-    for name, folder in (("picture", sources.recall), ("garment", sources.garment)):
-        if folder is not None:
-            load_manifest(folder, "recall")
-        if folder is not None and name in read:
-            vectors[name] = stored_vectors(folder)
+    if sources.recall is not None and "picture" in read:
+        vectors["picture"] = picture_vectors(sources.recall, "picture")
+    if sources.garment is not None and "garment" in read:
+        vectors["garment"] = picture_vectors(sources.garment, "garment")
     if "text" in read:
         vectors["text"] = text_vectors(sources, posts)
         if "text" in modalities and not np.any(vectors["text"][1]):

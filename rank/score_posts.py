@@ -44,7 +44,7 @@ class ScorePostsConfig:
     recall: Path | None = None
     """Run folder of the `recall` that the model was trained with; needed if it reads pictures, or texts by it."""
     garment: Path | None = None
-    """Likewise for garments; its posts must be these."""
+    """Likewise for garments; the new posts then need masks (`stylecast prepare --segment`)."""
     out: Path = Path("hot.parquet")
     """File to write: post_id, time, p_hot; the likeliest first."""
 
@@ -77,36 +77,34 @@ def read_vectors(model: SingleShot, folder: Path, config: ScorePostsConfig, post
     """
     runs: dict[str, str] = model.told["runs"]
     found: dict[str, Vectors] = {}
-    if "garment" in model.sides:
-        garment = _same(config.garment, "--garment", runs["garment"])
-        if not _embedded(garment, config.posts):
-            raise UserError(f"--garment {garment}: holds other posts; garments of new posts need `stylecast recall`")
-        found["garment"] = stored_vectors(garment)
-    if "recall" not in runs:
-        if "text" in model.sides:
-            texts_ND = TextVectors.load(folder / TEXT).transform(posts.table["words"].tolist())
-            found["text"] = posts.table["post_id"].to_numpy(), texts_ND
-    elif {"picture", "text"} & set(model.sides):
+    for side, given, name in (("picture", config.recall, "recall"), ("garment", config.garment, "garment")):
+        if side in model.sides:
+            run = _same(given, f"--{name}", runs[name])
+            found[side] = stored_vectors(run) if _embedded(run, config.posts) else _embed_pictures(run, posts)
+    if "text" in model.sides and "recall" in runs:
         run = _same(config.recall, "--recall", runs["recall"])
-        stored = _embedded(run, config.posts)
-        new = {} if stored else _embed(run, posts)
-        for side, place in (("picture", run), ("text", run / TEXT)):
-            if side in model.sides:
-                found[side] = stored_vectors(place) if stored else new[side]
+        found["text"] = stored_vectors(run / TEXT) if _embedded(run, config.posts) else _embed_texts(run, posts)
+    elif "text" in model.sides:
+        words, keys = (posts.table[name].tolist() for name in ("words", "key_words"))
+        texts_ND = TextVectors.load(folder / TEXT).transform(words, keys)
+        found["text"] = posts.table["post_id"].to_numpy(), texts_ND
     # In the order of the training.
     return {side: found[side] for side in model.sides}
 
 
-def _embed(run: Path, posts: Posts) -> dict[str, Vectors]:
-    log.info("embedding %d posts by %s", len(posts.table), run)
-    recalled, width = load_recall(run), load_config(run, RecallConfig).text_width
+def _embed_pictures(run: Path, posts: Posts) -> Vectors:
+    log.info("embedding %d pictures by %s", len(posts.pictures), run)
+    encoder, rows = load_recall(run).encoder, np.arange(len(posts.pictures))
     with open_world() as world:
-        rows = np.arange(len(posts.pictures))
-        heads_NHD = embed(recalled.encoder.to(world.device), PixelPictures(posts.images), rows, world.device)
-        words = encode_words(posts.table, recalled.vocabulary, width)
-        texts_ND = sentence_vectors(recalled.text.to(world.device), words.words_PW)
-    pictures = posts.pictures["picture_id"].to_numpy(str), normalise(heads_NHD[:, 0])
-    return {"picture": pictures, "text": (posts.table["post_id"].to_numpy(str), texts_ND)}
+        pictures = PixelPictures.of(posts, encoder.config.view)
+        heads_NHD = embed(encoder.to(world.device), pictures, rows, world.device)
+    return posts.pictures["picture_id"].to_numpy(str), normalise(heads_NHD[:, 0])
+
+
+def _embed_texts(run: Path, posts: Posts) -> Vectors:
+    recalled, width = load_recall(run), load_config(run, RecallConfig).text_width
+    words = encode_words(posts.table, recalled.vocabulary, width)
+    return posts.table["post_id"].to_numpy(str), sentence_vectors(recalled.text, words.words_PW)
 
 
 def main(config: ScorePostsConfig) -> str:

@@ -56,10 +56,11 @@ def separate_pictures(posts: Posts, backbone: str, folder: Path, device: torch.d
 
 
 def _by_backbone(posts: Posts, backbone: str, device: torch.device) -> np.ndarray:
-    pictures, rows = PixelPictures(posts.images), np.arange(len(posts.images))
+    rows = np.arange(len(posts.images))
     if (Path(backbone) / MANIFEST).is_file():
         encoder = load_pretrained(Path(backbone)).encoder.to(device)
-        return normalise(embed(encoder, pictures, rows, device)[:, 0])
+        return normalise(embed(encoder, PixelPictures.of(posts, encoder.config.view), rows, device)[:, 0])
+    pictures = PixelPictures(posts.images)
     encoder = build_encoder(EncoderConfig(backbone=backbone, frozen=True)).to(device).eval()
     return np.concatenate([
         _mean_region(encoder, pictures, rows[start : start + BATCH], device)

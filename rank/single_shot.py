@@ -20,7 +20,7 @@ import pandas as pd
 from data.posts import Posts
 from data.splits import parse_cut_off
 from rank.bags import Vectors
-from rank.modalities import MODALITIES, Modality, stored_vectors
+from rank.modalities import MODALITIES, Modality, picture_vectors, stored_vectors
 from rank.post_alike import Memory
 from rank.post_inputs import PostInputs, bars, daily_record, engagement, mean_of_pictures, of_posts, past, read_numbers
 from rank.post_net import PostExamples, PostNetConfig, PostScaler, PostTask, SingleShot, new_net
@@ -51,7 +51,7 @@ class SingleShotConfig:
     recall: Path | None = None
     """Run folder of `recall`: vectors of pictures and texts; without it texts are read by word vectors alone."""
     garment: Path | None = None
-    """Run folder of a `recall` that learnt from garments: a second picture side."""
+    """Run folder of a `recall --view garment` on the same posts: a second picture side."""
     styles: Path | None = None
     """Run folder of `styles`, for one more floor: the style's past mean."""
     modalities: tuple[Modality, ...] = ()
@@ -137,9 +137,10 @@ def _vectors(
     config: SingleShotConfig, read: tuple[Modality, ...], labelled: Labelled, folder: Path
 ) -> dict[str, Vectors]:
     found: dict[str, Vectors] = {}
-    for name, run in (("picture", config.recall), ("garment", config.garment)):
-        if run is not None and name in read:
-            found[name] = stored_vectors(run)
+    if config.recall is not None and "picture" in read:
+        found["picture"] = picture_vectors(config.recall, "picture")
+    if config.garment is not None and "garment" in read:
+        found["garment"] = picture_vectors(config.garment, "garment")
     if "text" in read and config.recall is not None:
         found["text"] = stored_vectors(config.recall / TEXT)
     elif "text" in read:
@@ -147,7 +148,8 @@ def _vectors(
         early = words.iloc[labelled.part("train")].tolist()
         model = TextVectors.fit(early, DIMENSIONS, MIN_COUNT, config.net.loop.seed)
         model.save(folder / TEXT)
-        found["text"] = labelled.posts.table["post_id"].to_numpy(), model.transform(words.tolist())
+        texts_ND = model.transform(words.tolist(), labelled.posts.table["key_words"].tolist())
+        found["text"] = labelled.posts.table["post_id"].to_numpy(), texts_ND
     return found
 
 

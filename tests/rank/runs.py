@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data.panel import Panel
+from pretrain.encoder import EncoderConfig, build_encoder
 from recall.embeddings import Embeddings, normalise
 from stylecast.runs import open_run
 
@@ -30,7 +31,8 @@ def make_posts(count: int = 1500, days: int = 300, seed: int = 0) -> pd.DataFram
     time_N = pd.Timestamp("2023-01-01") + pd.to_timedelta(day_N * 24 + rng.integers(7, 23, count), unit="h")
     return pd.DataFrame({
         "post_id": [f"p{number:05d}" for number in range(count)], "time": time_N, "title": "", "sentence": "",
-        "hashtags": "", "words": [f"w{style} 裙 好看 x{number % 7}" for number, style in enumerate(style_N)],
+        "hashtags": "", "key_words": "",
+        "words": [f"w{style} 裙 好看 x{number % 7}" for number, style in enumerate(style_N)],
         "author_id": [f"a{author}" for author in author_N], "likes": np.round(likes_N),
         "followers": np.round(np.exp(fame_A[author_N]) * 1000), "style": [STYLES[s] for s in style_N], "z": z_N,
     })  # fmt: skip
@@ -52,6 +54,8 @@ def make_runs(folder: Path, posts: pd.DataFrame, seed: int = 0) -> dict[str, Pat
     for name in ("recall", "garment"):
         with open_run(places[name], "recall", Nothing(), {"posts": places["posts"]}) as run:
             assert run is not None
+            view = "garment" if name == "garment" else "picture"
+            build_encoder(EncoderConfig(channels=(8,), view=view)).save(run.folder)
             vectors_ND = rng.normal(0, 0.3, (len(posts), 6))
             vectors_ND[:, 0] = posts["z"]
             vectors_ND[:, 1] = 1.0

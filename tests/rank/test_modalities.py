@@ -14,8 +14,9 @@ from rank.boost import BoostMember
 from rank.fusion import SetEncoder
 from rank.fusion_config import RECIPES
 from rank.member import Question
-from rank.modalities import Modality, Sources, bags_of, choose_modalities, panel_read, text_vectors
+from rank.modalities import Modality, Sources, bags_of, choose_modalities, panel_read, read_bags, text_vectors
 from stylecast.errors import UserError
+from tests.rank.runs import make_posts, make_runs
 from tests.rank.world import make_panel
 
 TINY = RECIPES["tiny"]()
@@ -56,6 +57,18 @@ def test_styles_of_pictures_alone_have_no_texts_to_read(tmp_path: Path) -> None:
     posts = Posts(pd.DataFrame({"post_id": ["a"], "words": ["红 裙"]}), pd.DataFrame(), np.zeros((0, 2, 2, 3)))
     with pytest.raises(UserError, match="--modalities numbers"):
         text_vectors(Sources(styles=tmp_path), posts)
+
+
+def test_garments_need_a_run_that_saw_garments(tmp_path: Path) -> None:
+    runs = make_runs(tmp_path, make_posts(count=300, days=60))
+    panel = Panel.read(runs["styles"] / "panel.parquet", granularity="day")
+    sources = Sources(styles=runs["styles"], posts=runs["posts"], recall=runs["recall"], garment=runs["garment"])
+    bags = read_bags(sources, panel, ("garment", "numbers"))
+    assert bags is not None
+    assert list(bags.sides) == ["garment"]
+    with pytest.raises(UserError, match=r"whole pictures.*--view garment"):
+        read_bags(replace(sources, garment=runs["recall"]), panel)
+    assert read_bags(sources, panel, ("numbers",)) is None
 
 
 # Bags
