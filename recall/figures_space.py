@@ -31,15 +31,14 @@ def silhouette(curve: Mapping[int, float], chosen: int, of_vectors: float) -> Fi
     axes = figure.add_subplot()
     counts = sorted(curve)
     axes.plot(counts, [curve[k] for k in counts], color=COLOURS[0], linewidth=1.4, marker="o", markersize=3)
-    axes.margins(x=0.06, y=0.22)
+    axes.margins(x=0.04, y=0.25)
     level = float(np.interp(chosen, counts, [curve[k] for k in counts]))
     axes.plot([chosen], [level], marker="o", markersize=8, color="#d55e00")
-    left = chosen > (counts[0] + counts[-1]) / 2
     told = f"{chosen} styles: {level:.3f}" + (
         f"\namong the vectors: {of_vectors:.3f}" if np.isfinite(of_vectors) else ""
     )
-    axes.annotate(told, (chosen, level), (-10 if left else 10, 8), textcoords="offset points",
-                  ha="right" if left else "left", color=INK, fontsize=8.5)  # fmt: skip
+    # In the corner, above every curve: beside the point it would lie on the line.
+    axes.text(0.99, 0.98, told, transform=axes.transAxes, ha="right", va="top", color="#d55e00", fontsize=8.5)
     axes.set_title("Silhouette by number of styles")
     axes.set_xlabel("number of groups")
     axes.set_ylabel("silhouette where groups were looked for")
