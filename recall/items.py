@@ -3,6 +3,7 @@
 Shapes: N items, D dimensions.
 """
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ import pandas as pd
 
 from data.posts import Posts
 from pretrain.caption import filled_words
-from recall.embeddings import HEADS, PART
+from pretrain.encoder import FILE as ENCODER
+from recall.embeddings import HEADS, PART, Embeddings, normalise
+from recall.text_model import open_text_model
 from recall.text_vectors import TextVectors
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest
 
 log = logging.getLogger(__name__)
-Source = Literal["pictures", "text", "both"]
+Source = Literal["pictures", "garment", "text", "both"]
+TextBy = Literal["words", "matcher", "model"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,17 @@ class SourceConfig:
     """What vectors the styles are found in."""
 
     source: Source
-    """Pictures, text, or both side by side."""
+    """Pictures, the garments on them, text, or pictures and text side by side."""
     text_dimensions: int
     """Dimensions of the text vectors."""
     min_count: int
     """A word in fewer texts has no vector, texts."""
     seed: int
     """Of what is random in the text vectors."""
+    text_by: TextBy = "words"
+    """What makes text vectors."""
+    text_model: str = ""
+    """Of transformers, for `model`."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +71,45 @@ def posts_before(posts: Posts, cut_off: pd.Timestamp | None) -> np.ndarray:
 
 
 def text_items(
-    posts: Posts, captions: Path | None, config: SourceConfig, cut_off: pd.Timestamp | None, folder: Path
-) -> Items:
+    posts: Posts, recall: Path | None, captions: Path | None, config: SourceConfig, cut_off: pd.Timestamp | None,
+    folder: Path,
+) -> Items:  # fmt: skip
     """Posts by their text; word vectors are learnt before the cut-off and saved to `folder/text`."""
+    if config.text_by != "words":
+        return _read_texts(posts, recall, captions, config)
     early = posts.table["words"][posts_before(posts, cut_off)].tolist()
     model = TextVectors.fit(early, config.text_dimensions, config.min_count, config.seed)
     model.save(folder / "text")
     return texts_by(model, posts, captions)
+
+
+def _read_texts(posts: Posts, recall: Path | None, captions: Path | None, config: SourceConfig) -> Items:
+    """Posts by what a model that is there already makes of their text."""
+    if captions is not None:
+        raise UserError(f"--captions are read by --text-by words, not by {config.text_by}; leave one of them out")
+    if config.text_by == "model":
+        if not config.text_model:
+            raise UserError("--text-by model needs --text-model, a text model of transformers")
+        said = posts.table["sentence"].str.strip() != ""
+        vectors_ND = np.zeros((0, 0), np.float32)
+        if said.any():
+            vectors_ND = normalise(open_text_model(config.text_model).embed(posts.table.loc[said, "sentence"].tolist()))
+        return _items_of(posts, said.to_numpy(), vectors_ND)
+    if recall is None:
+        raise UserError("--text-by matcher needs --recall, whose text side it asks")
+    load_manifest(recall, "recall")
+    read = Embeddings.load(recall / "text")
+    rows = pd.Series(np.arange(len(read.ids)), index=read.ids).loc[posts.table["post_id"]].to_numpy()
+    vectors_ND = np.asarray(read.vectors_ND)[rows]
+    known_P = vectors_ND.any(axis=1)
+    return _items_of(posts, known_P, vectors_ND[known_P])
+
+
+def _items_of(posts: Posts, known_P: np.ndarray, vectors_ND: np.ndarray) -> Items:
+    if not known_P.all():
+        log.info("%d of %d posts have no text that has a vector and are left out", (~known_P).sum(), len(known_P))
+    table = posts.table.loc[known_P, ["post_id", "time"]].assign(id=posts.table["post_id"], generated=False)
+    return Items(table.reset_index(drop=True), vectors_ND)
 
 
 def texts_by(model: TextVectors, posts: Posts, captions: Path | None) -> Items:
@@ -160,13 +200,22 @@ def load_items(
     Raises:
         UserError: a run folder that is missing, or captions that nothing reads.
     """
-    if captions is not None and config.source == "pictures":
-        raise UserError("--captions fills texts, which --source pictures does not read; use --source text or both")
+    if captions is not None and config.source in ("pictures", "garment"):
+        raise UserError(
+            f"--captions fills texts, which --source {config.source} does not read; use --source text or both"
+        )
     if config.source == "text":
-        return text_items(posts, captions, config, cut_off, folder)
+        return text_items(posts, recall, captions, config, cut_off, folder)
     if recall is None:
         raise UserError(f"--source {config.source} needs --recall, a run folder of `stylecast recall`")
     pictures = picture_items(posts, recall)
-    if config.source == "pictures":
+    if config.source == "garment" and _view(recall) != "garment":
+        raise UserError(f"{recall} saw whole pictures; give --recall a run of `stylecast recall --view garment`")
+    if config.source != "both":
         return pictures
-    return side_by_side(pictures, text_items(posts, captions, config, cut_off, folder), cut_off)
+    return side_by_side(pictures, text_items(posts, recall, captions, config, cut_off, folder), cut_off)
+
+
+def _view(recall: Path) -> str:
+    told = json.loads((recall / ENCODER).read_text(encoding="utf-8"))
+    return str(told["config"].get("view", "picture"))

@@ -25,7 +25,7 @@ from recall.counts import CountSettings
 from recall.emerging import EmergingConfig, scan
 from recall.figures import Found, draw_space, draw_time
 from recall.hierarchy import hierarchy_table
-from recall.items import Items, Source, SourceConfig, load_items, posts_before
+from recall.items import Items, Source, SourceConfig, TextBy, load_items, posts_before
 from recall.lineage import LINEAGE, Previous, earliest_seen, name_clusters
 from recall.names import Words
 from recall.own_vectors import keep_own, read_own
@@ -42,7 +42,12 @@ class StylesSettings(CountSettings):
     """How styles are found."""
 
     source: Source = "pictures"
-    """What the styles are found in; both: the two side by side, with equal weight."""
+    """What the styles are found in; garment: a recall run with --view garment; both: pictures and text side by side,
+    with equal weight."""
+    text_by: TextBy = "words"
+    """What makes text vectors: word vectors learnt from the posts, the matcher of --recall, or --text-model."""
+    text_model: str = ""
+    """Text model of transformers by folder or hub name, for --text-by model."""
     text_dimensions: int = 100
     """Dimensions of the text vectors."""
     min_count: int = 5
@@ -90,14 +95,17 @@ def _space(config: StylesConfig, folder: Path) -> str:
         parts.append("own")
     elif config.source != "text" and config.recall is not None:
         parts.append(f"heads {load_manifest(config.recall, 'recall')['files']['model.safetensors']['sha256']}")
-    if config.source != "pictures":
+    if config.source in ("text", "both"):
         parts += [hash_file(path) for path in sorted((folder / "text").glob("*.npy"))]
+        parts += [f"{config.text_by} {config.text_model}"] if config.text_by != "words" else []
     return "+".join(parts)
 
 
-def _read(config: StylesConfig, cut_off: pd.Timestamp | None, folder: Path) -> tuple[Posts, Items]:
+def read_items(config: StylesConfig, cut_off: pd.Timestamp | None, folder: Path) -> tuple[Posts, Items]:
     """The posts, and what of them is clustered."""
-    source = SourceConfig(config.source, config.text_dimensions, config.min_count, config.cluster.seed)
+    source = SourceConfig(
+        config.source, config.text_dimensions, config.min_count, config.cluster.seed, config.text_by, config.text_model
+    )
     if config.vectors is not None:
         posts, items = read_own(config.vectors, config.ids, config.images, source, cut_off, folder)
         keep_own(posts, folder)
@@ -116,7 +124,8 @@ def _tell(run: Run, clusters: Clusters, styles: pd.DataFrame, emerging_N: np.nda
         log.info("%d styles; %.1f%% of what came after the cut-off is emerging", len(styles), 100 * share)
 
 
-def _fit(config: StylesConfig, items: Items, first_N: np.ndarray) -> Clusters:
+def fit_items(config: StylesConfig, items: Items, first_N: np.ndarray) -> Clusters:
+    """Find the clusters of the items that may be learnt from."""
     # Of own vectors, ids may be no more than numbers of rows: their order must not matter either.
     rows = np.flatnonzero(first_N)
     early_ND = items.vectors_ND if first_N.all() else items.vectors_ND[rows]
@@ -126,12 +135,12 @@ def _fit(config: StylesConfig, items: Items, first_N: np.ndarray) -> Clusters:
 
 def _find(config: StylesConfig, run: Run) -> None:
     cut_off = parse_cut_off(config.cut_off)
-    posts, items = _read(config, cut_off, run.folder)
+    posts, items = read_items(config, cut_off, run.folder)
     first_N = items.before(cut_off)
-    clusters = _fit(config, items, first_N)
+    clusters = fit_items(config, items, first_N)
     clusters.save(run.folder / "clusters.safetensors")
     tell_fitted(run, "clusters", posts.table, items.posts_of(first_N, posts))
-    if config.source != "pictures":
+    if config.source in ("text", "both") and config.text_by == "words":
         tell_fitted(run, "words", posts.table, posts_before(posts, cut_off))
 
     labels_N, distance_N = clusters.predict(items.vectors_ND)
@@ -169,7 +178,7 @@ def _find(config: StylesConfig, run: Run) -> None:
     _tell(run, clusters, styles, assignments["emerging"].to_numpy(), first_N)
 
 
-def _inputs(config: StylesConfig) -> dict[str, Path]:
+def inputs_of(config: StylesConfig) -> dict[str, Path]:
     """What the stage reads, by the flag that names it."""
     if config.vectors is None:
         given = {"posts": config.posts, "recall": config.recall, "captions": config.captions}
@@ -194,7 +203,7 @@ def main(config: StylesConfig) -> Path:
         UserError: posts without time, a missing input, or too few posts before the cut-off.
     """
     config.check()
-    inputs = _inputs(config)
+    inputs = inputs_of(config)
     with open_run(config.out, "styles", config, inputs, force=config.force, seed=config.cluster.seed) as run:
         if run is not None:
             _find(config, run)
