@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from rank.fusion_config import FusionConfig
 
+START_SCALE = 3.0
+"""Logits of class and hot at first, for each unit of log share that the start lies beyond an edge."""
+
 
 class CrossAttention(nn.Module):
     """Each item of one side looks at the items of the other sides of its set, and at a learned "nothing"."""
@@ -116,16 +119,19 @@ class FusionNet(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.growth, self.skip = nn.Linear(width, 1), nn.Linear(features, 1, bias=False)
         self.classes, self.hot = nn.Linear(width, 3), nn.Linear(width, 1)
+        self.class_scale, self.hot_scale = (nn.Parameter(torch.full((1,), START_SCALE)) for _ in range(2))
         # The first forecast is that of the start: training moves away from it as far as the data say so.
-        for layer in (self.growth, self.skip):
+        for layer in (self.growth, self.skip, self.classes, self.hot):
             nn.init.zeros_(layer.weight)
-        nn.init.zeros_(self.growth.bias)
+        for layer in (self.growth, self.classes, self.hot):
+            nn.init.zeros_(layer.bias)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Reads a batch of windows.
 
         Args:
-            batch: `steps` B×L×C, `features` B×F, `start` B; with sets also `set` B×L (its row of the sets) and what
+            batch: `steps` B×L×C, `features` B×F, `start` B, and what it says of the other heads, `start_classes` B×3
+                and `start_hot` B (in log share); with sets also `set` B×L (its row of the sets) and what
                 `SetEncoder` reads.
 
         Returns:
@@ -148,6 +154,6 @@ class FusionNet(nn.Module):
         return {
             "growth": batch["start"] + more_B,
             "more": more_B,
-            "classes": self.classes(head_BW),
-            "hot": self.hot(head_BW).squeeze(-1),
+            "classes": self.classes(head_BW) + self.class_scale * batch["start_classes"],
+            "hot": self.hot(head_BW).squeeze(-1) + self.hot_scale * batch["start_hot"],
         }

@@ -130,7 +130,10 @@ class FusionForecaster:
         for number in range(config.members):
             net = build_net(scaler, about["sides"], config, config.loop.seed)
             weights = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{number}.")}
-            net.load_state_dict(weights)
+            try:
+                net.load_state_dict(weights)
+            except RuntimeError as error:
+                raise UserError(f"{folder} holds a fusion-LSTM of an earlier version; train it again") from error
             nets.append(net.eval())
         target = Target.parse(about["target"])
         return cls(nets, config, target, scaler, about["shrink"], tuple(about["numbers"]), about["sides"])

@@ -65,11 +65,15 @@ class Reader:
         looks = [self._look(origin, training) for origin in origins]
         leads = [lead_of(look, self.numbers) for look in looks]
         styles = len(self.panel.styles)
+        start_OS = np.stack([self._start(*both) for both in zip(looks, leads, strict=True)])
+        level_OS = start_OS + np.stack([log_reference(look) for look in looks])
+        edge_OS = level_OS - np.quantile(level_OS, 1 - self.config.hot_part, axis=1, keepdims=True)
         return Windows(
             np.tile(np.arange(styles), len(looks)),
             np.repeat(np.array([self.panel.index(origin) for origin in origins], dtype=np.int64), styles),
             np.concatenate([_features(*both) for both in zip(looks, leads, strict=True)]).astype(np.float32),
-            np.concatenate([self._start(*both) for both in zip(looks, leads, strict=True)]),
+            start_OS.ravel(),
+            edge_OS.ravel(),
             np.concatenate([look.reference_S for look in looks]),
             np.repeat([look.half for look in looks], styles),
             np.concatenate([look.seen_S for look in looks]),
@@ -103,6 +107,8 @@ class Reader:
             "steps": torch.from_numpy(scaler.steps(self.steps(windows))),
             "features": torch.from_numpy(scaler.features(windows.features_BF)),
             "start": torch.from_numpy(windows.start_B.astype(np.float32)),
+            "start_classes": torch.from_numpy(start_classes(windows.start_B, scaler.classes)),
+            "start_hot": torch.from_numpy(windows.edge_B.astype(np.float32)),
         }
         return batch if self.bags is None else {**batch, **self._sets(self.bags, windows, scaler)}
 
@@ -170,6 +176,11 @@ class Reader:
         for side in bags.sides:
             batch[side], batch[f"{side}_there"] = bags.read(side, sets.item_R)
         return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def start_classes(start_B: np.ndarray, edges: tuple[float, float]) -> np.ndarray:
+    """How far the start lies below the first edge of the classes, nothing, how far above the second: B×3 float32."""
+    return np.stack([edges[0] - start_B, np.zeros_like(start_B), start_B - edges[1]], axis=1).astype(np.float32)
 
 
 def _features(look: Look, lead: Lead) -> np.ndarray:

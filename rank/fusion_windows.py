@@ -23,6 +23,8 @@ class Windows:
     """Features of the origin as they are, NaN where one cannot be said (float32)."""
     start_B: np.ndarray
     """Log growth that the network starts from and corrects."""
+    edge_B: np.ndarray
+    """Log share that this start comes to against the edge of the styles that count as hot."""
     reference_B: np.ndarray
     """Share over the reference."""
     half_B: np.ndarray
@@ -37,7 +39,7 @@ class Windows:
         """Some of the windows."""
         return Windows(
             self.style_B[index], self.day_B[index], self.features_BF[index], self.start_B[index],
-            self.reference_B[index], self.half_B[index], self.seen_B[index],
+            self.edge_B[index], self.reference_B[index], self.half_B[index], self.seen_B[index],
         )  # fmt: skip
 
 
