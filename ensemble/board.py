@@ -15,6 +15,7 @@ from data.sums import Sums
 from data.windows import DAY, Target, Window
 from ensemble.columns import RECENT_DAYS
 from ensemble.record import ENSEMBLE
+from rank.reasons import summary
 from stylecast.errors import UserError
 
 PER_FORECAST = [
@@ -88,6 +89,7 @@ def build_leaderboard(
     styles: pd.DataFrame | None = None,
     origin: pd.Timestamp | None = None,
     by: Literal["growth", "change"] = "growth",
+    reasons: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Ranks the styles by their predicted growth at an origin; nothing after the origin is looked at.
 
@@ -98,6 +100,7 @@ def build_leaderboard(
             style shows its id as its name.
         origin: which forecast; None takes the latest.
         by: what the rank follows; ties go by style id.
+        reasons: what moved the forecasts, as `rank.reasons` tells it, of any origins.
 
     Returns:
         A row a style, best rank first: rank, style, name, share_now (over as many days up to the origin as the
@@ -105,7 +108,7 @@ def build_leaderboard(
         added to both shares, as the forecast tells it), change (percentage points), p_down, p_flat, p_up, momentum
         (percent: share in the last 28 days against the 28 before), posts_28d, NAME_per_post for each further number
         of the panel (mean over those posts), age_days, keywords, pictures (picture ids joined by `;`), origin,
-        target_start, target_end.
+        target_start, target_end, reasons (the first three, empty where none are known).
 
     Raises:
         UserError: the forecast has no such origin or no ensemble, or belongs to another panel.
@@ -130,15 +133,23 @@ def build_leaderboard(
     rows["origin"] = day
     rows = rows.sort_values([by, "style"], ascending=[False, True], ignore_index=True, na_position="last")
     rows["rank"] = np.arange(1, len(rows) + 1)
-    text = ["style", "name", "keywords", "pictures"]
+    rows["reasons"] = rows["style"].map(_first_reasons(reasons, day)).fillna("")
+    text = ["style", "name", "keywords", "pictures", "reasons"]
     rows[text] = rows[text].astype(str)
     per_post = [name for name in rows.columns if name.endswith("_per_post")]
     return rows[[
         "rank", "style", "name", "share_now", "share_predicted", "lower", "upper", "lower_95", "upper_95",
         "growth", "change",
         "p_down", "p_flat", "p_up", "momentum", "posts_28d", *per_post, "age_days", "keywords", "pictures",
-        "origin", "target_start", "target_end",
+        "origin", "target_start", "target_end", "reasons",
     ]]  # fmt: skip
+
+
+def _first_reasons(reasons: pd.DataFrame | None, day: pd.Timestamp) -> dict[str, str]:
+    """The line of reasons of each style at an origin."""
+    if reasons is None:
+        return {}
+    return {str(style): summary(rows) for style, rows in reasons[reasons["origin"] == day].groupby("style")}
 
 
 def recent_emerging(assignments: pd.DataFrame, origin: pd.Timestamp) -> float | None:

@@ -5,11 +5,13 @@ Laptop:   stylecast forecast PANEL.csv --out FORECAST.csv
 A panel of 36 months and 100 styles takes about half a minute on two cores without the fusion-LSTM.
 """
 
+import json
 import logging
+import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import tyro
@@ -20,7 +22,7 @@ from data.windows import Split, Target, split_origins
 from ensemble.combine import Combined, combine, forecast_frame
 from ensemble.score import score, table_text
 from rank.backtest import Backtest, run_backtest
-from rank.boost import BoostConfig
+from rank.boost import BOOST, EPISODES, REASONS, BoostConfig
 from rank.fusion_config import FusionConfig, quarter
 from rank.train import MEMBERS, build_members
 from stylecast.errors import UserError
@@ -28,6 +30,8 @@ from stylecast.files import write_csv, write_whole
 from stylecast.world import open_world
 
 log = logging.getLogger(__name__)
+
+WEIGHTS = "weights.json"
 
 
 def short_fusion() -> FusionConfig:
@@ -135,12 +139,34 @@ def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> t
     return panel, target, split
 
 
-def _run(settings: PanelSettings, path: Path, test_origins: int | None) -> Outcome:
+def told_weights(outcome: Outcome) -> dict[str, Any]:
+    """The weights of the models, for the test origins and for the latest, and the errors on validation."""
+    models, combined = outcome.backtest.models, outcome.combined
+    return {
+        "weights": dict(zip(models, combined.weights_M.tolist(), strict=True)),
+        "weights_latest": dict(zip(models, outcome.final.weights_M.tolist(), strict=True)),
+        "in_sample_mae": combined.in_sample, "nested_mae": combined.held_out,
+    }  # fmt: skip
+
+
+def keep_reasons(found: Path, folder: Path) -> None:
+    """Copies what LightGBM's folder tells of its forecasts, so that they need no other folder to be explained."""
+    for name in (REASONS, EPISODES):
+        if (found / name).is_file():
+            shutil.copyfile(found / name, folder / name)
+
+
+def _run(settings: PanelSettings, path: Path, test_origins: int | None, out: Path | None = None) -> Outcome:
+    """The outcome; with `out`, what explains it is written to that folder."""
     panel, target, split = _prepare(settings, path, test_origins)
     with open_world() as world, tempfile.TemporaryDirectory() as folder:
         members = build_members(settings.members, settings.boost, settings.fusion, Path(folder), world)
         full = settings.ladder == "full"
-        return judge(run_backtest(panel, target, split, members, full, classes=settings.classes), settings.interval)
+        outcome = judge(run_backtest(panel, target, split, members, full, classes=settings.classes), settings.interval)
+        if out is not None and world.is_main:
+            write_whole(out / WEIGHTS, json.dumps(told_weights(outcome), indent=1) + "\n")
+            keep_reasons(Path(folder) / BOOST, out)
+        return outcome
 
 
 def forecast_main(config: ForecastConfig) -> str:
@@ -158,7 +184,7 @@ def forecast_main(config: ForecastConfig) -> str:
 
 
 def backtest_main(config: BacktestConfig) -> str:
-    """Writes forecast.csv, metrics.csv, next.csv and table.txt to a folder.
+    """Writes forecast.csv, metrics.csv, next.csv, table.txt, and what `stylecast explain` tells, to a folder.
 
     Returns:
         The table, to be printed.
@@ -166,9 +192,9 @@ def backtest_main(config: BacktestConfig) -> str:
     Raises:
         UserError: the panel cannot be read or its history is too short.
     """
-    outcome = _run(config, config.panel, config.test_origins)
     if config.out.is_file():
         raise UserError(f"--out {config.out} is a file; name a folder")
+    outcome = _run(config, config.panel, config.test_origins, config.out)
     write_csv(outcome.forecast, config.out / "forecast.csv")
     write_csv(outcome.metrics, config.out / "metrics.csv")
     write_csv(outcome.following, config.out / "next.csv")

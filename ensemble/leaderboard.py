@@ -21,6 +21,7 @@ from data.posts import Posts
 from ensemble.board import build_leaderboard, recent_emerging
 from ensemble.page import PageMeta, render_page
 from ensemble.terminal import terminal_table
+from rank.boost import REASONS
 from stylecast.errors import UserError
 from stylecast.runs import Run, load_manifest, open_run
 
@@ -101,7 +102,12 @@ def write_leaderboard(folder: Path, board: pd.DataFrame, page: str) -> None:
     (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
 
 
-def _parse_origin(text: str) -> pd.Timestamp | None:
+def parse_origin(text: str) -> pd.Timestamp | None:
+    """The day that `--origin` names, None for an empty one.
+
+    Raises:
+        UserError: it is no date.
+    """
     if not text:
         return None
     try:
@@ -110,27 +116,75 @@ def _parse_origin(text: str) -> pd.Timestamp | None:
         raise UserError(f"--origin {text}: no date; write YYYY-MM-DD") from error
 
 
-def _make(config: LeaderboardConfig, run: Run) -> None:
-    load_manifest(config.ensemble, "ensemble")
-    load_manifest(config.styles, "styles")
-    panel = Panel.read(config.styles / "panel.parquet")
-    forecast = pd.read_parquet(config.ensemble / "forecast.parquet")
-    metrics = pd.read_csv(config.ensemble / "metrics.csv")
-    styles = pd.read_parquet(config.styles / "styles.parquet")
-    assignments = pd.read_parquet(config.styles / "assignments.parquet")
-    board = build_leaderboard(forecast, panel, styles, _parse_origin(config.origin), config.by)
-    shown = limit_pictures(board, config.pictures)
+@dataclass(frozen=True)
+class Scored:
+    """What leaderboards are made of: forecasts of some origins, and what they are about."""
+
+    forecast: pd.DataFrame
+    """The noun `Forecast`."""
+    panel: Panel
+    """The counts that it was made from."""
+    styles: pd.DataFrame
+    """Names, words, medoid pictures."""
+    assignments: pd.DataFrame
+    """Which item belongs to which style."""
+    metrics: pd.DataFrame
+    """Of the backtest."""
+    reasons: pd.DataFrame | None
+    """What moved the forecasts; None where it is not known."""
+
+    @classmethod
+    def load(cls, ensemble: Path, styles: Path) -> "Scored":
+        """Read runs of `ensemble` and `styles`.
+
+        Raises:
+            UserError: one is missing, damaged or of another stage.
+        """
+        load_manifest(ensemble, "ensemble")
+        load_manifest(styles, "styles")
+        why = ensemble / REASONS
+        return cls(
+            pd.read_parquet(ensemble / "forecast.parquet"), Panel.read(styles / "panel.parquet"),
+            pd.read_parquet(styles / "styles.parquet"), pd.read_parquet(styles / "assignments.parquet"),
+            pd.read_csv(ensemble / "metrics.csv"), pd.read_parquet(why) if why.is_file() else None,
+        )  # fmt: skip
+
+    def board(self, origin: pd.Timestamp | None, by: Literal["growth", "change"]) -> pd.DataFrame:
+        """Every style at an origin, ranked (`build_leaderboard`)."""
+        return build_leaderboard(self.forecast, self.panel, self.styles, origin, by, self.reasons)
+
+
+def draw_page(
+    board: pd.DataFrame, scored: Scored, posts: Posts | None, settings: LeaderboardSettings, search: str = ""
+) -> tuple[str, int]:
+    """The page of a board, and how many pictures were at hand for it.
+
+    Args:
+        board: as `Scored.board` gives it.
+        scored: what it was made of.
+        posts: their pictures; None = words only.
+        settings: how it is shown.
+        search: address of a page that searches the pictures, which a server has.
+    """
+    shown = limit_pictures(board, settings.pictures)
     thumbnails: dict[str, bytes] = {}
-    if config.posts is not None:
+    if posts is not None:
         ids = {name for names in shown["pictures"] for name in names.split(";") if name}
-        thumbnails = encode_thumbnails(Posts.load(config.posts), ids, config.picture_side)
-    origin = board["origin"].iloc[0]
+        thumbnails = encode_thumbnails(posts, ids, settings.picture_side)
     meta = PageMeta(
-        title=config.title, feed=config.feed, ranked_by=RANKED_BY[config.by],
-        emerging_share=recent_emerging(assignments, origin), picture_bytes=config.picture_bytes,
+        title=settings.title, feed=settings.feed, ranked_by=RANKED_BY[settings.by],
+        emerging_share=recent_emerging(scored.assignments, board["origin"].iloc[0]),
+        picture_bytes=settings.picture_bytes, search=search,
     )  # fmt: skip
-    write_leaderboard(run.folder, board, render_page(shown, panel, metrics, thumbnails, meta))
-    run.metrics |= {"styles": len(board), "origin": f"{origin:%Y-%m-%d}", "pictures": len(thumbnails)}
+    return render_page(shown, scored.panel, scored.metrics, thumbnails, meta), len(thumbnails)
+
+
+def _make(config: LeaderboardConfig, run: Run) -> None:
+    scored = Scored.load(config.ensemble, config.styles)
+    board = scored.board(parse_origin(config.origin), config.by)
+    page, pictures = draw_page(board, scored, Posts.load(config.posts) if config.posts is not None else None, config)
+    write_leaderboard(run.folder, board, page)
+    run.metrics |= {"styles": len(board), "origin": f"{board['origin'].iloc[0]:%Y-%m-%d}", "pictures": pictures}
 
 
 def main(config: LeaderboardConfig) -> str:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from data.panel import Panel
 from ensemble.combine import used_until
-from ensemble.forecast import judge
+from ensemble.forecast import WEIGHTS, judge, keep_reasons, told_weights
+from rank.boost import BOOST
 from rank.stored import load_backtest
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest, open_run
@@ -47,7 +48,8 @@ def main(config: EnsembleConfig) -> str:
 
     Returns:
         The table of the backtest, to be printed; the run folder holds `forecast.parquet` (test origins and the
-        latest), `metrics.csv`, `weights.json` and `table.txt`.
+        latest), `metrics.csv`, `weights.json`, `table.txt` and, where LightGBM is a member, `reasons.parquet` and
+        `episodes.parquet`.
 
     Raises:
         UserError: an input is missing, or the two do not belong together.
@@ -65,10 +67,9 @@ def main(config: EnsembleConfig) -> str:
             forecast = pd.concat([outcome.forecast, outcome.following], ignore_index=True)
             forecast.to_parquet(run.folder / "forecast.parquet", index=False)
             outcome.metrics.to_csv(run.folder / "metrics.csv", index=False)
-            weights = dict(zip(backtest.models, outcome.combined.weights_M.tolist(), strict=True))
-            told = {"weights": weights, "in_sample_mae": outcome.combined.in_sample,
-                    "nested_mae": outcome.combined.held_out}  # fmt: skip
-            (run.folder / "weights.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            told = told_weights(outcome)
+            (run.folder / WEIGHTS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            keep_reasons(config.rank / BOOST, run.folder)
             (run.folder / "table.txt").write_text(outcome.table + "\n", encoding="utf-8")
             run.metrics |= told
             for part, fitted in (("weights", outcome.combined), ("weights of the latest", outcome.final)):

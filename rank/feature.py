@@ -8,6 +8,18 @@ import pandas as pd
 
 from rank.look import Look
 
+NUMBER = "number:"
+"""Kind of the features of a further number, before its name."""
+KINDS = {
+    "recent": "what the style did in the last weeks",
+    "level": "where it stands in its own history",
+    "season": "the time of the year",
+    "size": "how large it is beside the others",
+    "noise": "how many posts it rests on, and how much it moves",
+    "newcomer": "how old it is, and what became of styles like it at its age",
+}
+"""What features speak of; their effects on a forecast are told together. `number:NAME` are those of a number."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -19,6 +31,10 @@ class Feature:
     """What it says, in words."""
     function: Callable[[Look], np.ndarray]
     """From what is seen at an origin to a value for each style, [S]; NaN where it cannot be said."""
+    kind: str
+    """What it speaks of: of `KINDS`, or `number:NAME`."""
+    rising: bool = False
+    """Whether growth can only rise with it; `--boost.monotone` holds the model to that."""
 
 
 def log_share(look: Look, start: pd.Timestamp, end: pd.Timestamp) -> np.ndarray:

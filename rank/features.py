@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from data.windows import DAY
-from rank.feature import Feature, log_reference
+from rank.feature import NUMBER, Feature, log_reference
 from rank.history_features import SEASON_FEATURES, SHARE_FEATURES
 from rank.look import Look
+from rank.newcomer_features import NEWCOMER_FEATURES
 
 POSTS = 3.0
 """A style's mean per post is drawn to the feed's as if by so many posts."""
@@ -71,14 +72,25 @@ def level_change(number: str, days: int, before: int) -> Callable[[Look], np.nda
 def number_features(number: str) -> tuple[Feature, ...]:
     """Features of one further number of the panel, such as likes."""
     name = number.removesuffix("_log")
+    kind = f"{NUMBER}{name}"
     return (
-        Feature(f"{number}_14d", f"{name} per post in the last 2 weeks against the feed's", level(number, 14)),
-        Feature(f"{number}_28d", f"{name} per post in the last 4 weeks against the feed's", level(number, 28)),
+        Feature(f"{number}_14d", f"{name} per post in the last 2 weeks against the feed's", level(number, 14), kind),
+        Feature(f"{number}_28d", f"{name} per post in the last 4 weeks against the feed's", level(number, 28), kind),
         *(
-            Feature(f"{number}_change_{weeks}w", f"its change against the {weeks} weeks before", change)
+            Feature(
+                f"{number}_change_{weeks}w",
+                f"{name} per post in the last 4 weeks against the {weeks} before",
+                change,
+                kind,
+            )
             for weeks, change in ((w, level_change(number, 28, 7 * w)) for w in (4, 8, 12))
         ),
-        Feature(f"{number}_own", "its change against the 48 weeks before", level_change(number, 28, 336)),
+        Feature(
+            f"{number}_own",
+            f"{name} per post in the last 4 weeks against the 48 before",
+            level_change(number, 28, 336),
+            kind,
+        ),
     )
 
 
@@ -88,10 +100,27 @@ PROCESS_FEATURES: tuple[Feature, ...] = tuple(
     feature
     for name, kind in PROCESSES.items()
     for feature in (
-        Feature(f"{name}_growth", f"growth expected by a Gaussian process, {kind}", outlook_growth(name)),
-        Feature(f"{name}_season", f"part of it due to the season, {kind}", outlook_season(name)),
-        Feature(f"{name}_now", f"its smoothed share now against the reference, {kind}", outlook_now(name)),
-        Feature(f"{name}_sd", f"its standard deviation, {kind}", outlook_sd(name)),
+        Feature(
+            f"{name}_growth", f"growth expected by a Gaussian process; {kind}", outlook_growth(name), "level", True
+        ),
+        Feature(
+            f"{name}_season",
+            f"part of the growth expected by a Gaussian process that the season brings; {kind}",
+            outlook_season(name),
+            "season",
+        ),
+        Feature(
+            f"{name}_now",
+            f"share now as a Gaussian process smooths it, against the reference; {kind}",
+            outlook_now(name),
+            "recent",
+        ),
+        Feature(
+            f"{name}_sd",
+            f"standard deviation of the growth that a Gaussian process expects; {kind}",
+            outlook_sd(name),
+            "noise",
+        ),
     )
 )
 
@@ -105,6 +134,7 @@ def declared_features(numbers: tuple[str, ...] = ()) -> tuple[Feature, ...]:
     return (
         *SHARE_FEATURES,
         *SEASON_FEATURES,
+        *NEWCOMER_FEATURES,
         *PROCESS_FEATURES,
         *(feature for name in used for feature in number_features(name)),
     )

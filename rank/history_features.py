@@ -34,6 +34,18 @@ def change(days: int) -> Callable[[Look], np.ndarray]:
     return function
 
 
+def run(look: Look) -> np.ndarray:
+    """Weeks that the share has risen without a break up to the origin (negative: fallen), at most eight."""
+    weeks = min((look.origin - look.sums.first).days // 7, 9)
+    if look.monthly or weeks < 2:
+        return np.full(len(look.reference_S), np.nan)
+    ends = [look.origin - 7 * week * DAY for week in range(weeks)]
+    logs_SW = np.stack([log_share(look, end - 6 * DAY, end) for end in ends], axis=1)
+    rise_SW = np.sign(np.round(logs_SW[:, :-1] - logs_SW[:, 1:], 9))
+    same_SW = np.cumprod((rise_SW == rise_SW[:, :1]) & (rise_SW != 0), axis=1)
+    return np.where(np.isnan(rise_SW[:, 0]), np.nan, rise_SW[:, 0] * same_SW.sum(axis=1))
+
+
 def year_growth(years: int) -> Callable[[Look], np.ndarray]:
     """Growth over the same span so many years ago."""
 
@@ -147,25 +159,39 @@ def calendar(function: Callable[[float], float]) -> Callable[[Look], np.ndarray]
     return of
 
 
+RECENT_DAYS = 56
+"""A mean over at most so many days speaks of the last weeks; over more, of the style's own level."""
 SHARE_FEATURES: tuple[Feature, ...] = (
-    *(Feature(f"last_{n}d", f"log share of the last {n} days against the reference", trailing(n)) for n in SPANS),
-    *(Feature(f"lag_{n}", f"log share {n} target-lengths before the reference, against it", lag(n)) for n in LAGS),
-    *(Feature(f"change_{n}d", f"log share of the last {n} days against the {n} before", change(n)) for n in CHANGES),
-    *(Feature(f"slope_{n}", f"slope of log share over the last {n} target-lengths", slope(n)) for n in (3, 6, 12)),
-    Feature("peak", "highest share so far against the reference, in logs", against_peak),
-    Feature("trough", "lowest share since birth against the reference, in logs", against_trough),
-    Feature("since_peak", "target-lengths since the highest share", since_peak),
-    Feature("volatility", "how much log share moves between target-lengths", volatility),
-    Feature("noise", "relative sampling error of the reference", noise),
-    Feature("share_rank", "rank of the reference share among all styles", share_rank),
-    Feature("change_rank", "rank of the change over four weeks among all styles", change_rank),
-    Feature("relative_size", "log of the reference share against the mean style's", relative_size),
-    Feature("age", "log days since the first post, for styles born within the history", age),
-)
+    *(
+        Feature(
+            f"last_{n}d", f"log share of the last {n} days against the reference", trailing(n),
+            "recent" if n <= RECENT_DAYS else "level",
+        )
+        for n in SPANS
+    ),
+    *(Feature(f"lag_{n}", f"log share {n} target-lengths before the reference, against it", lag(n), "level")
+      for n in LAGS),
+    *(Feature(f"change_{n}d", f"log share of the last {n} days against the {n} before", change(n), "recent")
+      for n in CHANGES),
+    Feature("run", "weeks of rise without a break up to the origin, or of fall (negative)", run, "recent"),
+    *(Feature(f"slope_{n}", f"slope of log share over the last {n} target-lengths", slope(n), "recent")
+      for n in (3, 6, 12)),
+    Feature("peak", "highest share so far against the reference, in logs", against_peak, "level"),
+    Feature("trough", "lowest share since birth against the reference, in logs", against_trough, "level"),
+    Feature("since_peak", "target-lengths since the highest share", since_peak, "level"),
+    Feature("volatility", "how much log share moves between target-lengths", volatility, "noise"),
+    Feature("noise", "relative sampling error of the reference", noise, "noise"),
+    Feature("share_rank", "rank of the reference share among all styles", share_rank, "size"),
+    Feature("change_rank", "rank of the change over four weeks among all styles", change_rank, "recent"),
+    Feature("relative_size", "log of the reference share against the mean style's", relative_size, "size"),
+    Feature("age", "log days since the first post, for styles born within the history", age, "newcomer"),
+)  # fmt: skip
 SEASON_FEATURES: tuple[Feature, ...] = (
-    *(Feature(f"year_growth_{n}", f"growth over the same span {n} years ago", year_growth(n)) for n in (1, 2)),
-    Feature("wide_year_growth", "last year's growth over the same span, windows half a month wider", wide_year_growth),
-    Feature("year_level", "share of the target's days last year against the reference now", year_level),
-    Feature("target_sin", "sine of the target's place in the year", calendar(np.sin)),
-    Feature("target_cos", "cosine of the target's place in the year", calendar(np.cos)),
-)
+    *(Feature(f"year_growth_{n}", f"growth over the same span {n} year{'s' * (n > 1)} ago", year_growth(n), "season")
+      for n in (1, 2)),
+    Feature("wide_year_growth", "last year's growth over the same span, windows half a month wider",
+            wide_year_growth, "season"),
+    Feature("year_level", "share of the target's days last year against the reference now", year_level, "season"),
+    Feature("target_sin", "sine of the target's place in the year", calendar(np.sin), "season"),
+    Feature("target_cos", "cosine of the target's place in the year", calendar(np.cos), "season"),
+)  # fmt: skip

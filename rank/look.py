@@ -28,6 +28,7 @@ class Look:
         asked: Window,
         kernels: dict[str, Kernel] | None = None,
         monthly: bool = False,
+        vectors_SV: np.ndarray | None = None,
     ) -> None:
         """Cuts the sums at `origin`.
 
@@ -38,6 +39,7 @@ class Look:
             asked: the days of the target (`period` or `training_period` of it).
             kernels: Gaussian processes by name, fitted on nothing after `origin`.
             monthly: whether the panel's rows are months.
+            vectors_SV: what the styles look like, where that is known: the larger the product of two, the more alike.
         """
         self.sums = sums.until(origin, target.history_start(origin))
         self.target = target
@@ -45,6 +47,7 @@ class Look:
         self.asked = asked
         self.kernels = kernels or {}
         self.monthly = monthly
+        self.vectors_SV = vectors_SV
         self.reference_S, self.half = reference_share(self.sums, target, origin)
 
     @cached_property

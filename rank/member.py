@@ -23,13 +23,15 @@ class Question:
     """What is asked for."""
     split: Split
     """The origins: an answer is needed for each of `split.all`."""
+    vectors_SV: np.ndarray | None = None
+    """What the styles look like, where that is known, by which a young style finds its neighbours."""
     classes: str = "change"
     """How the change classes are cut; see `rank.metrics.change_thresholds`."""
 
     @cached_property
     def table(self) -> Table:
         """Features and labels of all origins."""
-        return build_table(self.panel, self.target, self.split)
+        return build_table(self.panel, self.target, self.split, self.vectors_SV)
 
     @cached_property
     def places(self) -> list[int]:

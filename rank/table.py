@@ -73,10 +73,16 @@ class Table:
         return max(self.known[rows_O].max(), self.looked[rows_O].max()) if rows_O.any() else pd.NaT
 
 
-def build_table(panel: Panel, target: Target, split: Split) -> Table:
+def build_table(panel: Panel, target: Target, split: Split, vectors_SV: np.ndarray | None = None) -> Table:
     """Computes the features at all training origins and at those of the split.
 
     Origins within a month look as far ahead as month ends do (`Target.training_period`).
+
+    Args:
+        panel: the counts.
+        target: what is asked for.
+        split: the origins.
+        vectors_SV: of the styles, if there are some, fitted on nothing after the first validation origin.
     """
     sums = Sums.of(panel)
     regular = origin_days(panel, target)
@@ -85,7 +91,7 @@ def build_table(panel: Panel, target: Target, split: Split) -> Table:
     parts = []
     for origin, kernels in _with_kernels(panel, target, sums, origins):
         asked = target.period(origin) if origin in regular else target.training_period(origin)
-        look = Look(sums, target, origin, asked, kernels, panel.granularity == "month")
+        look = Look(sums, target, origin, asked, kernels, panel.granularity == "month", vectors_SV)
         known = known_on(panel, asked)
         truth_S = sums.share(*asked) if known <= panel.last else np.full(len(panel.styles), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,7 +18,7 @@ from data.panel_seen import Seen
 from data.windows import Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags
-from rank.boost import BoostConfig, BoostMember
+from rank.boost import BOOST, BoostConfig, BoostMember
 from rank.fusion_config import FusionConfig, quarter
 from rank.fusion_member import FusionMember
 from rank.member import Member
@@ -89,7 +89,7 @@ def build_members(
         names: of `MEMBERS`.
         boost: settings of LightGBM.
         fusion: settings of the fusion-LSTM.
-        folder: where the fusion-LSTM keeps its checkpoints.
+        folder: where LightGBM keeps its models and reasons, the fusion-LSTM its checkpoints, each in its own.
         world: the processes.
         bags: pictures and texts of the posts; None for numbers alone.
 
@@ -98,8 +98,8 @@ def build_members(
     """
     made: dict[str, Member] = {
         "gaussian-process": GaussianProcessMember(),
-        "lightgbm": BoostMember(boost),
-        "fusion-lstm": FusionMember(world, folder, fusion, bags),
+        BOOST: BoostMember(boost, folder / BOOST if world.is_main else None),
+        "fusion-lstm": FusionMember(world, folder / "fusion-lstm", fusion, bags),
     }
     for name in names:
         if name not in made:
@@ -137,8 +137,7 @@ def main(config: RankConfig) -> Path:
         read = choose_modalities(config.modalities, config, panel)
         log.info("read beside the history of shares: %s", ", ".join(read))
         bags = read_bags(config, panel, config.modalities) if "fusion-lstm" in config.members else None
-        folder = run.folder / "fusion-lstm"
-        members = build_members(config.members, config.boost, config.fusion, folder, world, bags)
+        members = build_members(config.members, config.boost, config.fusion, run.folder, world, bags)
         backtest = run_backtest(
             panel_read(panel, read), target, split, members, config.ladder == "full", config.fusion.hot_part,
             config.classes,
