@@ -13,9 +13,14 @@ from rank.bags import Bags
 from rank.boost import BoostMember
 from rank.fusion import SetEncoder
 from rank.fusion_config import RECIPES
+from rank.fusion_forecast import FusionForecaster
 from rank.member import Question
 from rank.modalities import Modality, Sources, bags_of, choose_modalities, panel_read, read_bags, text_vectors
+from rank.stored import load_backtest
+from rank.train import RankConfig
+from rank.train import main as rank
 from stylecast.errors import UserError
+from stylecast.runs import load_manifest
 from tests.rank.runs import make_posts, make_runs
 from tests.rank.world import make_panel
 
@@ -164,3 +169,24 @@ def test_without_numbers_no_member_reads_them() -> None:
 
     assert np.array_equal(growth(panel, ("text",)), growth(loud, ("text",)))
     assert not np.array_equal(growth(panel, ("text", "numbers")), growth(loud, ("text", "numbers")))
+
+
+def test_the_stage_reads_what_is_named_and_keeps_every_head(tmp_path: Path) -> None:
+    runs = make_runs(tmp_path, make_posts(count=900, days=150))
+    config = RankConfig(
+        styles=runs["styles"], posts=runs["posts"], recall=runs["recall"], garment=runs["garment"],
+        target="days:10-15", test_origins=2, validation_origins=1, members=("fusion-lstm",),
+        modalities=("garment", "text"), fusion=replace(TINY, hot_part=0.5), out=tmp_path / "rank",
+    )  # fmt: skip
+    rank(config)
+    assert load_manifest(config.out, "rank")["metrics"]["modalities"] == ["garment", "text"]
+    forecaster = FusionForecaster.load(config.out / "fusion-lstm" / "latest")
+    assert (forecaster.numbers, list(forecaster.sides)) == ((), ["garment", "text"])
+    panel = Panel.read(runs["styles"] / "panel.parquet", granularity="day")
+    backtest = load_backtest(config.out, panel)
+    assert backtest.hot_part == 0.5
+    number = backtest.models.index("fusion-lstm")
+    assert ((backtest.hot_MOS[number] > 0) & (backtest.hot_MOS[number] < 1)).all()
+    np.testing.assert_allclose(backtest.classes_MOSC[number].sum(axis=-1), 1.0, atol=1e-6)
+    with pytest.raises(UserError, match="picture: needs --recall"):
+        rank(replace(config, recall=None, modalities=("picture",), out=tmp_path / "other"))
