@@ -25,6 +25,7 @@ from rank.post_alike import Memory
 from rank.post_inputs import PostInputs, bars, daily_record, engagement, mean_of_pictures, of_posts, past, read_numbers
 from rank.post_net import PostExamples, PostNetConfig, PostScaler, PostTask, SingleShot, new_net
 from rank.post_table import judge, table_text
+from rank.separate import DIMENSIONS, MIN_COUNT
 from recall.text_vectors import TextVectors
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 RECORD, TABLE, TEXT = "record.parquet", "table.txt", "text"
 FEWEST = 30
 """Posts that training, validation and test each need."""
-DIMENSIONS, MIN_COUNT = 100, 5
-"""Of word vectors where there is no recall; and training texts that a word must stand in to have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
