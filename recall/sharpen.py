@@ -12,7 +12,7 @@ import numpy as np
 from recall.groups import group_means, lloyd
 
 TURNS = 4
-SHRINK = 0.1  # of the spread towards a ball: with few points, no direction is as tight as it looks
+SHRINK = 0.5  # of the spread towards a ball: a direction is not as tight on later posts as on those of the fit
 
 
 def within_scale(point_NP: np.ndarray, label_N: np.ndarray) -> np.ndarray:
