@@ -81,6 +81,24 @@ def letterbox(image: np.ndarray, size: int, around: int = 255) -> np.ndarray:
     return square
 
 
+def upright(picture: Image.Image, size: int) -> np.ndarray:
+    """Decode an opened picture, upright and on white.
+
+    Args:
+        picture: of which only the header was read, and its pixels counted.
+        size: side that is needed, pixels; a JPEG may come at a fraction of its own, at least twice this.
+
+    Returns:
+        uint8 H×W×3 RGB.
+    """
+    picture.draft("RGB", (2 * size, 2 * size))  # JPEG decodes at a fraction of its size, several times faster
+    turned = ImageOps.exif_transpose(picture)
+    if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
+        rgba = turned.convert("RGBA")
+        turned = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(turned.convert("RGB"))
+
+
 def open_picture(path: Path, size: int) -> np.ndarray:
     """Read a picture, or the frame of a video, upright and on white.
 
@@ -100,12 +118,30 @@ def open_picture(path: Path, size: int) -> np.ndarray:
     with Image.open(path) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise ValueError(f"{picture.width}×{picture.height} pixels are more than {MAX_PIXELS:,}")
-        picture.draft("RGB", (2 * size, 2 * size))  # JPEG decodes at a fraction of its size, several times faster
-        upright = ImageOps.exif_transpose(picture)
-        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-            rgba = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-        return np.asarray(upright.convert("RGB"))
+        return upright(picture, size)
+
+
+def inside(root: Path, relative: str) -> Path | None:
+    """Where a path of the table leads, links followed; None where it leaves the image root."""
+    path = (root / relative).resolve()
+    return path if path.is_relative_to(root.resolve()) else None
+
+
+def as_kept(image: np.ndarray, size: int, min_contrast: float) -> Decoded:
+    """A decoded picture as it is kept: resized to a square, unless it is nearly one colour.
+
+    Args:
+        image: uint8 H×W×3 RGB.
+        size: side of the result, pixels.
+        min_contrast: smallest standard deviation of the grey levels (0..255); below it a picture is empty.
+    """
+    small = fit_within(image, size)
+    square = letterbox(small, size)
+    contrast = float(cv2.meanStdDev(square)[1].mean())  # ten times as fast as NumPy's
+    if contrast < min_contrast:
+        return Decoded(None, f"nearly one colour (contrast {contrast:.1f} < {min_contrast})")
+    thumb = cv2.resize(small, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    return Decoded(square, "", perceptual_hash(small), thumb.tobytes())
 
 
 def decode(root: Path, relative: str, size: int, min_contrast: float) -> Decoded:
@@ -120,23 +156,17 @@ def decode(root: Path, relative: str, size: int, min_contrast: float) -> Decoded
     Returns:
         The picture, or why it cannot be used.
     """
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()):
+    path = inside(root, relative)
+    if path is None:
         return Decoded(None, "path outside the image root")
     if not path.is_file():
         return Decoded(None, "no such file")
     try:
-        small = fit_within(open_picture(path, size), size)
+        return as_kept(open_picture(path, size), size, min_contrast)
     # Pillow raises OSError, SyntaxError, ValueError, struct.error … for broken files; all mean the same here.
     except Exception as error:
         kind = "video" if is_video(relative) else "picture"
         return Decoded(None, f"unreadable {kind} ({type(error).__name__}: {error})".replace(str(path), relative))
-    image = letterbox(small, size)
-    contrast = float(cv2.meanStdDev(image)[1].mean())  # ten times as fast as NumPy's
-    if contrast < min_contrast:
-        return Decoded(None, f"nearly one colour (contrast {contrast:.1f} < {min_contrast})")
-    thumb = cv2.resize(small, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
-    return Decoded(image, "", perceptual_hash(small), thumb.tobytes())
 
 
 def decode_all(paths: list[str], root: Path, size: int, min_contrast: float) -> list[Decoded]:

@@ -66,6 +66,20 @@ class LeaderboardConfig(LeaderboardSettings):
     """Run even if the result is up to date."""
 
 
+def encode_jpeg(image: np.ndarray, side: int) -> bytes:
+    """A picture as a small square JPEG.
+
+    Args:
+        image: uint8 H×W×3 RGB.
+        side: of the square, pixels; never more than the picture has.
+    """
+    small = letterbox(image, min(side, max(image.shape[:2])))
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise ValueError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
+    return data.tobytes()
+
+
 def encode_thumbnails(posts: Posts, picture_ids: Iterable[str], side: int = 96) -> dict[str, bytes]:
     """Small JPEGs of pictures, by picture_id; ids that the posts do not have are left out.
 
@@ -76,15 +90,7 @@ def encode_thumbnails(posts: Posts, picture_ids: Iterable[str], side: int = 96) 
     """
     wanted = set(picture_ids)
     rows = {name: row for row, name in enumerate(posts.pictures["picture_id"]) if name in wanted}
-    found = {}
-    for name, row in sorted(rows.items()):
-        image = np.asarray(posts.images[row])
-        small = letterbox(image, min(side, max(image.shape[:2])))
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-        if not done:
-            raise ValueError(f"picture {name} cannot be encoded as JPEG")
-        found[name] = data.tobytes()
-    return found
+    return {name: encode_jpeg(np.asarray(posts.images[row]), side) for name, row in sorted(rows.items())}
 
 
 def limit_pictures(board: pd.DataFrame, most: int) -> pd.DataFrame:

@@ -62,10 +62,20 @@ class PageMeta:
     """What part of the true shares the intervals are meant to hold, 0 to 1."""
     picture_bytes: int = 4_000_000
     """Most bytes of the page that pictures may take; the movers come first, then the ranks in order."""
+    search: str = ""
+    """Address of a page that searches the pictures, which a server has; "" = none."""
 
 
-def _read(name: str) -> str:
+def read_template(name: str) -> str:
+    """A file of `templates`."""
     return (resources.files("ensemble") / "templates" / name).read_text(encoding="utf-8")
+
+
+def templates() -> Environment:
+    """The templates; every value that they show is escaped."""
+    return Environment(
+        loader=FunctionLoader(read_template), autoescape=True, undefined=StrictUndefined, auto_reload=False
+    )
 
 
 def _data_uri(picture: bytes) -> str:
@@ -211,16 +221,14 @@ def render_page(
     moving = board[board["style"].isin([*gains, *losses])]
     movers = {row["style"]: row for row in _rows(moving, panel, [], pictures, decimals)} if len(moving) else {}
     first = board.iloc[0]
-    script = "\n" + _read("leaderboard.js")
+    script = "\n" + read_template("leaderboard.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    environment = Environment(
-        loader=FunctionLoader(_read), autoescape=True, undefined=StrictUndefined, auto_reload=False
-    )
-    return environment.get_template("leaderboard.html.j2").render(
+    template = templates().get_template("leaderboard.html.j2")
+    return template.render(
         meta=meta,
         script=Markup(script),
         script_hash=f"sha256-{digest}",
-        style=Markup("\n" + _read("leaderboard.css")),
+        style=Markup("\n" + read_template("leaderboard.css")),
         labels=Markup(_labels(columns)),
         origin=f"{first['origin']:%Y-%m-%d}",
         target_start=f"{first['target_start']:%Y-%m-%d}",

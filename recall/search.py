@@ -140,7 +140,10 @@ class Searcher:
         """
         if k < 1:
             raise UserError(f"-k {k}: must be 1 or more")
-        words = self.encode(phrase)
+        return self.find(self.encode(phrase), k)
+
+    def find(self, words: list[int], k: int) -> pd.DataFrame:
+        """The pictures that match words best: as `search`, of the numbers of one or more known words."""
         rows, _ = self.index.search(self.query(words).sentence_QD.numpy(), max(10 * k, CANDIDATES))
         rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
         known = self.pictures.iloc[rows_C][["picture_id", "post_id", "path", "title"]].reset_index(drop=True)

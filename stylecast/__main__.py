@@ -56,6 +56,7 @@ COMMANDS = {
     "weigh": Command("ensemble.search", "WeighConfig", "search weights that blend files of scores, by a metric"),
     "blend": Command("ensemble.blend", "BlendConfig", "apply such weights to files of other queries; a submission"),
     "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
+    "serve": Command("ensemble.serve", "ServeConfig", "leaderboard and search of a run, as pages and as JSON"),
 }  # fmt: skip
 
 

@@ -159,7 +159,8 @@ def _begin(out: Path, key: dict[str, Any], force: bool) -> Path:
     return partial
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The packages that results depend on, and their versions."""
     found = {}
     for name in VERSIONED:
         try:
@@ -194,7 +195,7 @@ def _seal(run: Run, out: Path, key: dict[str, Any], inputs: dict[str, Path], see
         # config.json names the folders, which may move: what a run is, is told by the rest.
         "content": _hash_lines([f"{n} {f['sha256']}" for n, f in files.items() if n != "config.json"]),
         "inputs": {n: {"path": str(p), "identity": key["inputs"][n]} for n, p in inputs.items()},
-        "versions": _versions(), "git_commit": _git_commit(), "seed": seed, "metrics": run.metrics,
+        "versions": versions(), "git_commit": _git_commit(), "seed": seed, "metrics": run.metrics,
         "fitted_on": run.fitted_on,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(time.monotonic() - started, 2), "peak_memory_mib": round(peak_memory_mib(), 1),

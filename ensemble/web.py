@@ -1,0 +1,124 @@
+"""The server's pages: the leaderboard as `stylecast leaderboard` writes it, a search, and the pictures of both.
+
+No page needs a script but the leaderboard's own, and none loads anything from elsewhere.
+"""
+
+import re
+from datetime import date
+from functools import partial
+from typing import Annotated
+from urllib.parse import quote
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from data.pictures import inside, open_picture
+from ensemble import questions
+from ensemble.answers import Alike, Hits
+from ensemble.asking import LONGEST, Count, Run, sent_picture, work
+from ensemble.leaderboard import encode_jpeg
+from ensemble.live import Live
+from ensemble.page import CHINESE, read_template, templates
+from ensemble.uploads import UploadError
+from stylecast.errors import UserError
+
+SIDE = 1024
+"""Longest side of an original that is shown, pixels; a larger one comes smaller."""
+SHEETS = ("leaderboard.css", "search.css")
+KEPT = {"Cache-Control": "private, max-age=300"}
+OWN_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get("/")
+async def leaderboard(request: Request, live: Run, origin: date | None = None) -> HTMLResponse:
+    """The leaderboard's page; a run without forecasts leads to the search."""
+    if live.scored is None:
+        return HTMLResponse(status_code=307, headers={"Location": "/search"})
+    page = await work(request, lambda: live.page(questions.origin_of(live, origin)))
+    policy = OWN_POLICY.search(page)
+    if policy is None:
+        raise ValueError("the page has no content security policy")
+    # The page's own script stands in it, and its policy names that script by its hash.
+    return HTMLResponse(page, headers={"Content-Security-Policy": f"{policy[1]}; base-uri 'none'; form-action 'none'; "
+                                                                  "frame-ancestors 'none'"})  # fmt: skip
+
+
+def _search_page(live: Live, q: str, k: int, told: str, found: Hits | Alike | None, status: int) -> HTMLResponse:
+    html = templates().get_template("search.html.j2").render(
+        q=q, k=k, told=told, found=found, unknown=found.unknown if isinstance(found, Hits) else [],
+        style=found.style if isinstance(found, Alike) else None, board=live.scored is not None,
+        title=live.settings.title, quote=lambda text: quote(text, safe=""),
+        lang=lambda text: "zh-Hans" if CHINESE.search(text) else "",
+    )  # fmt: skip
+    return HTMLResponse(html, status)
+
+
+@pages.get("/search")
+async def search(
+    request: Request, live: Run, q: Annotated[str, Query(max_length=LONGEST)] = "", k: Count = 24
+) -> HTMLResponse:
+    """A box for a phrase, and what matches it."""
+    if not q.strip():
+        return _search_page(live, "", k, "", None, 200)
+    found = await work(request, partial(questions.hits, live, q, k))
+    return _search_page(live, q, k, found.told, found, 200)
+
+
+@pages.post("/search")
+async def search_by_picture(request: Request, live: Run) -> HTMLResponse:
+    """The style of a picture, and what is like it."""
+    k = 24
+    try:
+        data = await sent_picture(request)
+        found = await work(request, partial(questions.alike, live, data, k))
+    except UploadError as error:
+        return _search_page(live, "", k, error.reason, None, error.status)
+    return _search_page(live, "", k, found.told, found, 200)
+
+
+def _known(live: Live, picture: str) -> int:
+    row = live.row_of(picture)
+    if row is None:
+        raise UserError("no such picture in this run")
+    return row
+
+
+def _thumbnail(live: Live, picture: str, side: int) -> bytes:
+    return encode_jpeg(np.asarray(live.posts.images[_known(live, picture)]), side)
+
+
+def _original(live: Live, picture: str) -> bytes:
+    relative = str(live.posts.pictures["path"].iloc[_known(live, picture)])
+    path = inside(live.root, relative)
+    if path is None or not path.is_file():
+        raise UserError("the file of this picture is not there any more; /pictures shows what the run keeps of it")
+    try:
+        image = open_picture(path, SIDE)
+    # Pillow raises OSError, SyntaxError, ValueError … for files that were changed since; all mean the same here.
+    except Exception as error:
+        raise UserError(f"the file of this picture cannot be read ({type(error).__name__})") from error
+    # Drawn anew: what a file holds beside its pixels, or claims to be, reaches no browser.
+    return encode_jpeg(image, SIDE)
+
+
+@pages.get("/pictures")
+async def picture(request: Request, live: Run, id: str, side: Annotated[int, Query(ge=16, le=SIDE)] = 256) -> Response:
+    """What the run keeps of a picture, as a JPEG; never larger than it keeps it."""
+    return Response(await work(request, partial(_thumbnail, live, id, side)), media_type="image/jpeg", headers=KEPT)
+
+
+@pages.get("/originals")
+async def original(request: Request, live: Run, id: str) -> Response:
+    """A picture from the image root, at most 1024 pixels a side."""
+    return Response(await work(request, partial(_original, live, id)), media_type="image/jpeg", headers=KEPT)
+
+
+@pages.get("/assets/{name}")
+async def sheet(name: str) -> Response:
+    """A style sheet."""
+    if name not in SHEETS:
+        raise HTTPException(404, "no such file")
+    return Response(read_template(name), media_type="text/css", headers=KEPT)
