@@ -57,12 +57,8 @@ class Told:
             UserError: it is none of these, or LightGBM was not among its members.
         """
         if (run / "next.csv").is_file():
-            folder, dates = run, ["origin", "target_start", "target_end"]
-            parts = [
-                pd.read_csv(folder / name, dtype={"style": str}, parse_dates=dates)
-                for name in ("forecast.csv", "next.csv")
-                if (folder / name).stat().st_size > 1
-            ]
+            folder = run
+            parts = [_read(run / name) for name in ("forecast.csv", "next.csv")]
             forecast = pd.concat([part for part in parts if len(part)], ignore_index=True)
         else:
             folder = run if (run / "forecast.parquet").is_file() else run / "ensemble"
@@ -75,6 +71,13 @@ class Told:
         reasons = pd.read_parquet(folder / REASONS) if (folder / REASONS).is_file() else pd.DataFrame()
         weights = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
         return cls(forecast, reasons, pd.read_parquet(folder / EPISODES), weights)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    dates = ["origin", "target_start", "target_end"]
+    columns = ["style", *dates, "model", "share", "lower", "upper", "growth", "p_down", "p_flat", "p_up"]
+    # A style may be called NA.
+    return pd.read_csv(path, usecols=columns, dtype={"style": str}, keep_default_na=False, parse_dates=dates)
 
 
 def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ Made by `stylecast features --page` from the list in the code (`rank/features.py
 the origin, the day that is forecast from. All are free of scale: logs of ratios against the share over the reference
 (the days up to the origin, as many as the target has), ranks, and counts only as sampling noise. One that the history
 does not carry, such as last year's growth in a feed of eleven months, is left out of the models, which is told.
-A panel's further numbers (here: likes) have theirs each; where it has sums of logs too (`likes_log`), those are used."""
+A panel's further numbers (here: likes) have theirs each, from sums of logs (`likes_log`) where it has some."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ def reasons_frame(question: Question, models: Boosters, place: int, factor: floa
 
         order = np.argsort(-np.abs(effect_SJ[style]), kind="stable")[:MOST]
         rows += [
-            (question.panel.styles[style], number, kinds[kind], _words(kinds[kind], fact, effect_SJ[style, kind]),
+            (question.panel.styles[style], number, kinds[kind], words(kinds[kind], fact, effect_SJ[style, kind]),
              effect_SJ[style, kind], 100 * unit_S[style] * effect_SJ[style, kind])
             for number, kind in enumerate(order, start=1)
         ]  # fmt: skip
@@ -93,7 +93,7 @@ def _percent(logs: float) -> str:
     return f"{abs(100 * np.expm1(logs)):.0f}%"
 
 
-def _words(kind: str, fact: Fact, effect: float) -> str:
+def words(kind: str, fact: Fact, effect: float) -> str:
     """What a kind of features says of a style: the fact in it that a merchandiser would look at."""
     if kind.startswith(NUMBER):
         return _number(kind.removeprefix(NUMBER), fact)

@@ -12,7 +12,9 @@ def test_the_page_of_features_is_current() -> None:
 
 
 def test_every_feature_is_told_once_with_its_meaning() -> None:
-    told = [line.split(maxsplit=1) for line in main(FeaturesConfig(numbers=("saves",))).splitlines() if line[:2] == "  "]
+    told = [
+        line.split(maxsplit=1) for line in main(FeaturesConfig(numbers=("saves",))).splitlines() if line[:2] == "  "
+    ]
     assert dict(told) == {feature.name: feature.description for feature in declared_features(("saves",))}
     assert len(told) == len(dict(told))
 
