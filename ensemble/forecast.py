@@ -59,7 +59,8 @@ class PanelSettings:
     validation_origins: int = 0
     """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
     members: tuple[str, ...] = MEMBERS
-    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm (on numbers alone; the slowest)."""
+    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm (on numbers alone; the slowest), and,
+    only where it is named, lightgbm-rank (orders by growth)."""
     ladder: Literal["simple", "full"] = "simple"
     """Rules that the forecasters are held against; full: Theta, ETS, CES and ARIMA as statsforecast chooses them for
     each style, and their mean, too. Slow; needs the extra `ladder`."""

@@ -80,6 +80,7 @@ def run_backtest(
     full_ladder: bool = False,
     hot_part: float = HOT_PART,
     classes: str = "change",
+    vectors_SV: np.ndarray | None = None,
 ) -> Backtest:
     """Asks every rung and member; what is said for an origin depends on nothing after it.
 
@@ -93,6 +94,7 @@ def run_backtest(
         full_ladder: whether the slow upper rungs stand in the ladder too.
         hot_part: part of the styles, the largest at the target, that count as hot.
         classes: how the change classes are cut: `change` or `band:P` (see `rank.metrics.change_thresholds`).
+        vectors_SV: what the styles look like, where that is known, by which a young one finds its neighbours.
 
     Raises:
         ValueError: two members have one name.
@@ -105,7 +107,7 @@ def run_backtest(
     models = (*rungs, *(member.name for member in members))
     if len(set(models)) < len(models):
         raise ValueError(f"two models of one name among {', '.join(models)}")
-    question = Question(panel, target, split, classes=classes)
+    question = Question(panel, target, split, vectors_SV, classes)
     reference_OS, half_O = reference_shares(panel, target, origins)
     shape = (len(origins), len(panel.styles))
     share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)

@@ -19,12 +19,14 @@ from data.windows import Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags
 from rank.boost import BOOST, BoostConfig, BoostMember
+from rank.boost_rank import BoostRankMember
 from rank.fusion_config import FusionConfig, quarter
 from rank.fusion_member import FusionMember
 from rank.member import Member
 from rank.modalities import Modality, Sources, choose_modalities, panel_read, read_bags
 from rank.process import GaussianProcessMember
 from rank.stored import save_backtest
+from rank.style_vectors import style_vectors
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest, open_run
@@ -33,6 +35,7 @@ from stylecast.world import World, open_world
 log = logging.getLogger(__name__)
 
 MEMBERS = ("gaussian-process", "lightgbm", "fusion-lstm")
+"""Forecasters that are asked unless others are named; `lightgbm-rank` may be, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class RankSettings:
     validation_origins: int | None = None
     """Origins that weights and intervals are fitted on; by default a third of the rest, at most 12."""
     members: tuple[str, ...] = MEMBERS
-    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm."""
+    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm, lightgbm-rank (orders by growth)."""
     modalities: tuple[Modality, ...] = ()
     """What is read beside the history of shares, which always is: any of picture, garment, text (the fusion-LSTM alone
     reads these) and numbers (engagement and further numbers, for all forecasters); by default all that are there."""
@@ -86,7 +89,7 @@ def build_members(
     """The members by name.
 
     Args:
-        names: of `MEMBERS`.
+        names: of `MEMBERS`, or `lightgbm-rank`.
         boost: settings of LightGBM.
         fusion: settings of the fusion-LSTM.
         folder: where LightGBM keeps its models and reasons, the fusion-LSTM its checkpoints, each in its own.
@@ -99,11 +102,12 @@ def build_members(
     made: dict[str, Member] = {
         "gaussian-process": GaussianProcessMember(),
         BOOST: BoostMember(boost, folder / BOOST if world.is_main else None),
+        "lightgbm-rank": BoostRankMember(boost),
         "fusion-lstm": FusionMember(world, folder / "fusion-lstm", fusion, bags),
     }
     for name in names:
         if name not in made:
-            raise UserError(f"--members {name}: unknown; there are: {', '.join(MEMBERS)}")
+            raise UserError(f"--members {name}: unknown; there are: {', '.join(made)}")
     if len(set(names)) < len(names):
         raise UserError(f"--members {' '.join(names)}: one stands twice; name each once")
     return [made[name] for name in names]
@@ -113,7 +117,7 @@ def main(config: RankConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: the forecasts of every rung and member, and the fusion-LSTM of the latest origin.
+        The run folder: the forecasts of every rung and member, the models of the latest origin, and LightGBM's reasons.
 
     Raises:
         UserError: an input is missing, or the history is too short.
@@ -140,7 +144,7 @@ def main(config: RankConfig) -> Path:
         members = build_members(config.members, config.boost, config.fusion, run.folder, world, bags)
         backtest = run_backtest(
             panel_read(panel, read), target, split, members, config.ladder == "full", config.fusion.hot_part,
-            config.classes,
+            config.classes, style_vectors(config.styles, panel.styles),
         )  # fmt: skip
         if world.is_main:
             save_backtest(backtest, run.folder)
