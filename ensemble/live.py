@@ -154,7 +154,8 @@ class Live:
         if self.membership is None or self.membership.clusters is None:
             return None
         clusters = self.membership.clusters
-        labels, distances = clusters.predict(normalise(heads_HD).reshape(1, -1))
+        kept_HD = heads_HD.astype(np.float16).astype(np.float32)  # the styles were found in heads as the run keeps them
+        labels, distances = clusters.predict(normalise(kept_HD).reshape(1, -1))
         return self.membership.ids[int(labels[0])], float(distances[0]), clusters.far
 
 
