@@ -130,32 +130,37 @@ def _percent(logs: float) -> float:
     return float(100 * np.expm1(logs))
 
 
+def _signed(percent: float, width: int) -> str:
+    """Rounded, with its sign; no minus before a zero."""
+    return f"{round(percent):+{width}d}" if round(percent) else f"{0:{width}d}"
+
+
 def as_text(why: dict[str, Any]) -> str:
     """The explanation for a terminal."""
     lines = [
         f"Style {why['style']}, its share of {why['target_start']} to {why['target_end']}, seen from {why['origin']}",
         "",
         f"  {100 * why['share']:.2f}% ({100 * why['lower']:.2f}% to {100 * why['upper']:.2f}%): growth "
-        f"{why['growth']:+.0f}%; falls {why['p_down']:.0%}, holds {why['p_flat']:.0%}, rises {why['p_up']:.0%}",
+        f"{_signed(why['growth'], 0)}%; falls {why['p_down']:.0%}, holds {why['p_flat']:.0%}, rises {why['p_up']:.0%}",
         "",
     ]
     weight = next((m["weight"] for m in why["models"] if m["model"] == BOOST), 0.0)
     if why["reasons"]:
         lines.append(f"What moved {BOOST} ({weight:.0%} of the ensemble), in percentage points of its growth:")
-        lines += [f"  {reason['points']:+5.0f}  {reason['text']}" for reason in why["reasons"]]
+        lines += [f"  {_signed(reason['points'], 5)}  {reason['text']}" for reason in why["reasons"]]
         lines.append("")
     if why["episodes"]:
         lines.append("Other styles that were like it, and what became of them:")
         wide = max(len(episode["style"]) for episode in why["episodes"])
         lines += [
-            f"  {episode['growth']:+5.0f}%  {episode['style']:<{wide}}  from {episode['origin']}"
+            f"  {_signed(episode['growth'], 5)}%  {episode['style']:<{wide}}  from {episode['origin']}"
             f"  (distance {episode['distance']:.2f})"
             for episode in why["episodes"]
         ]
         lines.append("")
     lines.append("What each model says, by its weight in the ensemble:")
     wide = max(len(model["model"]) for model in why["models"])
-    lines += [f"  {m['growth']:+5.0f}%  {m['model']:<{wide}}  {m['weight']:5.0%}" for m in why["models"]]
+    lines += [f"  {_signed(m['growth'], 5)}%  {m['model']:<{wide}}  {m['weight']:5.0%}" for m in why["models"]]
     return "\n".join(lines)
 
 

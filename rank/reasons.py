@@ -126,10 +126,11 @@ def _level(fact: Fact, effect: float) -> str:
 
 def _season(fact: Fact, effect: float) -> str:
     told, last = fact("fitted_season"), fact("year_growth_1")
-    year = f" (last year it {'rose' if last > 0 else 'fell'} {_percent(last)} then)" if np.isfinite(last) else ""
-    if abs(told) < SMALL or not np.isfinite(told):
-        return f"the time of the year{year}"
-    return f"season {'starts' if told > 0 else 'ends'}{year}"
+    year = f"last year it {'rose' if last > 0 else 'fell'} {_percent(last)} then" if np.isfinite(last) else ""
+    if not np.isfinite(told) or abs(told) < SMALL:
+        return year or "the time of the year"
+    season = f"season {'starts' if told > 0 else 'ends'}"
+    return season + (f"{', as' if last * told > 0 else ', though'} {year}" if year else "")
 
 
 def _size(fact: Fact, effect: float) -> str:
