@@ -27,8 +27,9 @@ PART = 256  # words at a time
 
 def best_heads(words_WD: Tensor, heads_NHD: Tensor) -> Tensor:
     """Score of each word with each picture: the most over heads 1.. of ⟨word, head⟩; W×N."""
-    flat = words_WD @ heads_NHD[:, 1:].reshape(-1, heads_NHD.shape[-1]).T.to(words_WD.dtype)
-    return flat.reshape(len(words_WD), len(heads_NHD), -1).amax(dim=-1).float()
+    # Head 0 is multiplied too and then left out: to copy the others apart would take longer.
+    flat = words_WD @ heads_NHD.reshape(-1, heads_NHD.shape[-1]).T.to(words_WD.dtype)
+    return flat.reshape(len(words_WD), len(heads_NHD), -1)[..., 1:].amax(dim=-1).float()
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from stylecast.runs import MANIFEST, load_manifest
 
 log = logging.getLogger(__name__)
 CANDIDATES = 4000  # fewest that the index recalls: rescoring can only reorder what was recalled, and is cheap
+PART = 512  # candidates that are rescored at a time
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,33 @@ class Searcher:
             score (the blend), word_score, sentence_score, and a column of score and of weight for each word:
             `score of WORD`, `weight of WORD`; rows as given.
         """
-        models, query = self.models, self.query(words)
-        heads_CHD = torch.from_numpy(np.asarray(self.heads_NHD[rows_C], dtype=np.float32))
-        each_WC = models.levels.word_scores(query.words_QWD[0], words, heads_CHD)
+        query = self.query(words)
+        return self._told(query, words, rows_C, *self._measure(query, words, rows_C))
+
+    def _heads(self, rows_C: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(self.heads_NHD[rows_C])).float()
+
+    def _measure(self, query: Query, words: list[int], rows_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score of each word, W×C, and of the sentence, C; in parts that stay within the processor's cache."""
+        each, sentence = [np.zeros((len(words), 0), np.float32)], [np.zeros(0, np.float32)]
+        for start in range(0, len(rows_C), PART):
+            heads_BHD = self._heads(rows_C[start : start + PART])
+            each.append(self.models.levels.word_scores(query.words_QWD[0], words, heads_BHD))
+            with torch.inference_mode():
+                sentence.append(sentence_scores(query, heads_BHD)[0].numpy())
+        return np.concatenate(each, axis=1), np.concatenate(sentence)
+
+    def _told(
+        self, query: Query, words: list[int], rows_C: np.ndarray, each_WC: np.ndarray, sentence_C: np.ndarray
+    ) -> pd.DataFrame:
+        """What `score` returns, of pictures that were measured."""
         with torch.inference_mode():
-            sentence_C = sentence_scores(query, heads_CHD)[0].numpy()
-            weight_CW = word_weights(query, heads_CHD)[0].numpy()
+            weight_CW = word_weights(query, self._heads(rows_C))[0].numpy()
         word_C = each_WC.mean(axis=0)
         scored = {"score": self.blend(word_C, sentence_C), "word_score": word_C, "sentence_score": sentence_C}
         for place, number in enumerate(words):
-            scored[f"score of {models.vocabulary.words[number]}"] = each_WC[place]
-            scored[f"weight of {models.vocabulary.words[number]}"] = weight_CW[:, place]
+            scored[f"score of {self.models.vocabulary.words[number]}"] = each_WC[place]
+            scored[f"weight of {self.models.vocabulary.words[number]}"] = weight_CW[:, place]
         return pd.DataFrame(scored)
 
     def search(self, phrase: str, k: int) -> pd.DataFrame:
@@ -144,10 +161,17 @@ class Searcher:
 
     def find(self, words: list[int], k: int) -> pd.DataFrame:
         """The pictures that match words best: as `search`, of the numbers of one or more known words."""
-        rows, _ = self.index.search(self.query(words).sentence_QD.numpy(), max(10 * k, CANDIDATES))
+        query = self.query(words)
+        rows, _ = self.index.search(query.sentence_QD.numpy(), max(10 * k, CANDIDATES))
         rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
-        known = self.pictures.iloc[rows_C][["picture_id", "post_id", "path", "title"]].reset_index(drop=True)
-        found = pd.concat([known.assign(row=rows_C), self.score(words, rows_C)], axis=1)
+        each_WC, sentence_C = self._measure(query, words, rows_C)
+        score_C = self.blend(each_WC.mean(axis=0), sentence_C)
+        # Of thousands of candidates, ids and titles of those alone that may be among the first k.
+        least = np.partition(score_C, -k)[-k] if k < len(score_C) else -np.inf
+        best = np.flatnonzero(score_C >= least)
+        known = self.pictures.iloc[rows_C[best]][["picture_id", "post_id", "path", "title"]].reset_index(drop=True)
+        scored = self._told(query, words, rows_C[best], each_WC[:, best], sentence_C[best])
+        found = pd.concat([known.assign(row=rows_C[best]), scored], axis=1)
         found = found.sort_values(["score", "picture_id"], ascending=[False, True]).head(k).reset_index(drop=True)
         found.insert(0, "rank", np.arange(1, len(found) + 1))
         return found

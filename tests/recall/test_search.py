@@ -129,6 +129,24 @@ def test_a_score_depends_on_phrase_and_picture_alone(recall_run: Path) -> None:
     assert len(searcher.search("红色", 10_000)) == len(searcher.pictures)
 
 
+def test_the_first_are_those_of_the_whole_table_sorted(recall_run: Path) -> None:
+    searcher = Searcher.load(recall_run)
+    # Twins have equal scores: their ids settle the order, also where the cut falls between them.
+    heads = np.array(searcher.heads_NHD)
+    pairs = len(heads) // 2
+    heads[: 2 * pairs : 2] = heads[1 : 2 * pairs : 2]
+    index = Index.build(normalise(heads[:, 0].astype(np.float32)))
+    searcher = Searcher(searcher.models, index, heads, searcher.pictures)
+    words = searcher.encode("红色 方块")
+    rows = np.arange(len(searcher.pictures))
+    whole = pd.concat([searcher.pictures.assign(row=rows), searcher.score(words, rows)], axis=1)
+    whole = whole.sort_values(["score", "picture_id"], ascending=[False, True], ignore_index=True)
+    for k in (1, 2, 3, 10, len(rows), len(rows) + 5):
+        found = searcher.search("红色 方块", k)
+        assert len(found) == min(k, len(rows))
+        pd.testing.assert_frame_equal(found.drop(columns="rank"), whole.head(k), rtol=1e-5)
+
+
 def test_unknown_words_are_told(recall_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     searcher = Searcher.load(recall_run)
     with caplog.at_level(logging.INFO, logger="recall.search"):
