@@ -13,7 +13,7 @@ from data.shares import to_growth
 from data.windows import known_on
 from rank.backtest import Backtest
 from rank.calibration import Calibration
-from rank.metrics import CLASSES, change_class
+from rank.metrics import CLASSES
 from stylecast.weights import Loss, Weights, nested_cross_validation, search_weights
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ def _belief(
     if not np.isfinite(own_NC).all():
         return 0.0
     from_errors_NC = _from_errors(backtest, calibration, share_OS, use_OS)
-    label_N = change_class(backtest.growth_OS[use_OS], backtest.thresholds)
+    label_N = backtest.label_OS[use_OS]
     rows = np.arange(len(label_N))
     parts = np.linspace(0.0, 1.0, 11)
     losses = [
@@ -155,7 +155,9 @@ def _belief(
 
 def _from_errors(backtest: Backtest, calibration: Calibration, share_OS: np.ndarray, use_OS: np.ndarray) -> np.ndarray:
     half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
-    return calibration.classes(share_OS[use_OS], backtest.reference_OS[use_OS], half_N, backtest.thresholds)
+    reference_N = backtest.reference_OS[use_OS]
+    edges = backtest.thresholds.growth(reference_N, half_N)
+    return calibration.classes(share_OS[use_OS], reference_N, half_N, edges)
 
 
 def forecast_frame(

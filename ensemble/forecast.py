@@ -20,7 +20,8 @@ from data.panel import Panel
 from data.panel_seen import Seen
 from data.windows import Split, Target, split_origins
 from ensemble.combine import Combined, combine, forecast_frame
-from ensemble.score import score, table_text
+from ensemble.record_tables import per_origin, per_style, table_text
+from ensemble.score import score
 from rank.backtest import Backtest, run_backtest
 from rank.boost import BOOST, EPISODES, REASONS, BoostConfig
 from rank.fusion_config import FusionConfig, quarter
@@ -55,7 +56,8 @@ class PanelSettings:
     history_days: int = 0
     """How far back a forecast may look, days; 0 = as far as the data reach. At least as long as the target."""
     classes: str = "change"
-    """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%."""
+    """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%; or
+    as low, middle and high: `level`, terciles of the share at the target in training."""
     validation_origins: int = 0
     """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
     members: tuple[str, ...] = MEMBERS
@@ -91,7 +93,8 @@ class BacktestConfig(PanelSettings):
     panel: tyro.conf.Positional[Path]
     """Table as for `stylecast forecast`."""
     out: Path = Path("runs/backtest")
-    """Folder for forecast.csv (test origins), metrics.csv, next.csv (the period to come) and table.txt."""
+    """Folder for forecast.csv (test origins), metrics.csv, per_style.csv, per_origin.csv, next.csv (the period to come)
+    and table.txt."""
     test_origins: int | None = None
     """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
 
@@ -124,10 +127,11 @@ def judge(backtest: Backtest, level: float = 0.8) -> Outcome:
     split = backtest.split
     combined = combine(backtest, split.validation)
     forecast = forecast_frame(backtest, combined, split.test, level)
-    metrics = score(backtest, combined, forecast)
+    metrics = score(backtest, combined, forecast, level)
     both = combine(backtest, pd.DatetimeIndex([*split.validation, *split.test])) if len(split.test) else combined
     following = forecast_frame(backtest, both, pd.DatetimeIndex([split.latest]), level)
-    return Outcome(backtest, combined, both, forecast, metrics, following, table_text(backtest, combined, metrics))
+    table = table_text(backtest, combined, metrics, level)
+    return Outcome(backtest, combined, both, forecast, metrics, following, table)
 
 
 def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> tuple[Panel, Target, Split]:
@@ -148,6 +152,13 @@ def told_weights(outcome: Outcome) -> dict[str, Any]:
         "weights_latest": dict(zip(models, outcome.final.weights_M.tolist(), strict=True)),
         "in_sample_mae": combined.in_sample, "nested_mae": combined.held_out,
     }  # fmt: skip
+
+
+def keep_record(outcome: Outcome, folder: Path) -> None:
+    """Writes metrics.csv, and how each style and each origin came off: per_style.csv and per_origin.csv."""
+    write_csv(outcome.metrics, folder / "metrics.csv")
+    for name, told in (("per_style", per_style), ("per_origin", per_origin)):
+        write_csv(told(outcome.backtest, outcome.combined, outcome.forecast), folder / f"{name}.csv")
 
 
 def keep_reasons(found: Path, folder: Path) -> None:
@@ -197,7 +208,7 @@ def backtest_main(config: BacktestConfig) -> str:
         raise UserError(f"--out {config.out} is a file; name a folder")
     outcome = _run(config, config.panel, config.test_origins, config.out)
     write_csv(outcome.forecast, config.out / "forecast.csv")
-    write_csv(outcome.metrics, config.out / "metrics.csv")
+    keep_record(outcome, config.out)
     write_csv(outcome.following, config.out / "next.csv")
     write_whole(config.out / "table.txt", outcome.table + "\n")
     return f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out / 'next.csv'}"

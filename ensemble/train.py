@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.panel import Panel
 from ensemble.combine import used_until
-from ensemble.forecast import WEIGHTS, judge, keep_reasons, told_weights
+from ensemble.forecast import WEIGHTS, judge, keep_reasons, keep_record, told_weights
 from rank.boost import BOOST
 from rank.stored import load_backtest
 from stylecast.errors import UserError
@@ -48,8 +48,8 @@ def main(config: EnsembleConfig) -> str:
 
     Returns:
         The table of the backtest, to be printed; the run folder holds `forecast.parquet` (test origins and the
-        latest), `metrics.csv`, `weights.json`, `table.txt` and, where LightGBM is a member, `reasons.parquet` and
-        `episodes.parquet`.
+        latest), `metrics.csv`, `per_style.csv`, `per_origin.csv`, `weights.json`,
+        `table.txt` and, where LightGBM is a member, `reasons.parquet` and `episodes.parquet`.
 
     Raises:
         UserError: an input is missing, or the two do not belong together.
@@ -66,7 +66,7 @@ def main(config: EnsembleConfig) -> str:
             outcome = judge(backtest, config.interval)
             forecast = pd.concat([outcome.forecast, outcome.following], ignore_index=True)
             forecast.to_parquet(run.folder / "forecast.parquet", index=False)
-            outcome.metrics.to_csv(run.folder / "metrics.csv", index=False)
+            keep_record(outcome, run.folder)
             told = told_weights(outcome)
             (run.folder / WEIGHTS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
             keep_reasons(config.rank / BOOST, run.folder)

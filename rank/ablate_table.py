@@ -6,7 +6,7 @@ from scipy.stats import t as student
 
 from rank.backtest import Backtest, best_rung
 from rank.hot import hot_scores
-from rank.metrics import CLASSES, accuracy, change_class, macro_f1, mae, spearman
+from rank.metrics import CLASSES, accuracy, macro_f1, mae, spearman
 
 MAJORITY, LAST = "majority class", "last value"
 METRICS = {
@@ -27,8 +27,8 @@ def judge(backtest: Backtest, model: str) -> dict[str, float]:
     truth_N = backtest.truth_OS[use_OS]
     half_O1 = backtest.half_O[:, None]
     growth_OS = np.log((share_OS + half_O1) / (backtest.reference_OS + half_O1))
-    label_N = change_class(backtest.growth_OS[use_OS], backtest.thresholds)
-    said_N = change_class(growth_OS[use_OS], backtest.thresholds)
+    label_N = backtest.label_OS[use_OS]
+    said_N = backtest.thresholds.label(growth_OS, backtest.reference_OS, half_O1)[use_OS]
     if np.isfinite(backtest.classes_MOSC[number]).all():
         said_N = backtest.classes_MOSC[number][use_OS].argmax(axis=1)
     orders = [
@@ -51,8 +51,8 @@ def floors(backtest: Backtest) -> list[dict[str, object]]:
 
 
 def _majority(backtest: Backtest) -> dict[str, float]:
-    growth = [backtest.growth_OS[backtest.cells(part)] for part in (backtest.split.validation, backtest.split.test)]
-    earlier_N, label_N = (change_class(part_N, backtest.thresholds) for part_N in growth)
+    parts = (backtest.split.validation, backtest.split.test)
+    earlier_N, label_N = (backtest.label_OS[backtest.cells(part)] for part in parts)
     said_N = np.full(len(label_N), np.bincount(earlier_N, minlength=len(CLASSES)).argmax())
     never_OS = np.zeros(backtest.truth_OS.shape)
     told = {"accuracy": accuracy(label_N, said_N), "macro_f1": macro_f1(label_N, said_N)}

@@ -13,9 +13,10 @@ import pandas as pd
 from data.panel import Panel
 from data.shares import reference_shares, target_shares, to_growth, to_share
 from data.windows import Split, Target
+from rank.edges import Edges
 from rank.ladder import ladder_shares
 from rank.member import Answer, Member, Question
-from rank.metrics import CLASSES, HOT_PART, change_thresholds, mae
+from rank.metrics import CLASSES, HOT_PART, mae
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ class Backtest:
     """Shares that growth is told against."""
     half_O: np.ndarray
     """Half a post of the reference as a share."""
-    thresholds: tuple[float, float]
-    """Growth below the first is down, above the second up: terciles of the training labels."""
+    thresholds: Edges
+    """What is called down, flat and up: by default terciles of change among the training labels."""
     last_error: float
     """Mean absolute error of the last value on training origins: the scale of MASE."""
     used_MO: np.ndarray
@@ -61,6 +62,11 @@ class Backtest:
     def growth_OS(self) -> np.ndarray:
         """True growth."""
         return to_growth(self.truth_OS, self.reference_OS, self.half_O[:, None])
+
+    @property
+    def label_OS(self) -> np.ndarray:
+        """True change classes; of no meaning where the truth is not known."""
+        return self.thresholds.label(self.growth_OS, self.reference_OS, self.half_O[:, None])
 
     def places(self, origins: pd.DatetimeIndex) -> np.ndarray:
         """Where origins stand on axis O."""
@@ -93,14 +99,14 @@ def run_backtest(
         members: the forecasters.
         full_ladder: whether the slow upper rungs stand in the ladder too.
         hot_part: part of the styles, the largest at the target, that count as hot.
-        classes: how the change classes are cut: `change` or `band:P` (see `rank.metrics.change_thresholds`).
+        classes: how the change classes are cut: `change`, `level` or `band:P` (see `rank.edges.Edges.fit`).
         vectors_SV: what the styles look like, where that is known, by which a young one finds its neighbours.
 
     Raises:
         ValueError: two members have one name.
         UserError: an unknown rule for the classes; the upper rungs are asked for and statsforecast is not installed.
     """
-    change_thresholds(np.empty(0), classes)  # refused before hours of training
+    Edges.fit(classes, np.empty(0), np.empty(0))  # refused before hours of training
     origins = split.all
     ladder = ladder_shares(panel, target, origins, full_ladder)
     rungs = tuple(dict.fromkeys(ladder["model"]))

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import lightgbm as lgb
 import numpy as np
 
-from rank.metrics import CLASSES, change_class
+from rank.edges import Edges
+from rank.metrics import CLASSES
 from rank.process import columns, mix, row_weights
 from rank.table import Table
 from stylecast.errors import UserError
@@ -108,7 +109,7 @@ def learnt_rows(table: Table, place: int, most: int) -> np.ndarray:
     return use_OS & newest[:, None]
 
 
-def fit_boosters(table: Table, place: int, thresholds: tuple[float, float], config: BoostConfig) -> Boosters:
+def fit_boosters(table: Table, place: int, thresholds: Edges, config: BoostConfig) -> Boosters:
     """Fits all models on the rows whose label is known by the origin at `place`.
 
     Raises:
@@ -128,7 +129,8 @@ def fit_boosters(table: Table, place: int, thresholds: tuple[float, float], conf
     expected_N = columns(table, np.arange(len(table.origins)))[use_OS] @ mix_G
     classes = None
     if config.classes:
-        label_N = change_class(growth_N, thresholds)
+        half_OS = np.broadcast_to(table.half_O[:, None], use_OS.shape)
+        label_N = thresholds.label(growth_N, table.reference_OS[use_OS], half_OS[use_OS])
         objective: dict[str, Any] = {"objective": "multiclass", "num_class": len(CLASSES)}
         classes = train(values_NK, label_N, names, config, objective)
     regression: dict[str, Any] = {"objective": config.objective, "alpha": 0.3, "linear_tree": config.linear_tree}

@@ -67,13 +67,13 @@ class Calibration:
         share_N: np.ndarray,
         reference_N: np.ndarray,
         half_N: np.ndarray | float,
-        thresholds: tuple[float, float],
+        edges: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
         """Probabilities of down, flat and up, [N, C]: how many of the errors would lead there; none is quite 0."""
         scale_N = scale_of(share_N, half_N, self.move)
         below = []
-        for threshold, side in zip(thresholds, ("left", "right"), strict=True):
-            edge_N = (to_share(np.full(len(share_N), threshold), reference_N, half_N) - share_N) / scale_N
+        for growth_N, side in zip(edges, ("left", "right"), strict=True):
+            edge_N = (to_share(growth_N, reference_N, half_N) - share_N) / scale_N
             below.append(np.searchsorted(self.errors_N, edge_N, side=side))  # type: ignore[call-overload]
         down_N, not_up_N = below
         count_NC = np.stack([down_N, not_up_N - down_N, len(self.errors_N) - not_up_N], axis=1)

@@ -16,6 +16,7 @@ from data.shares import target_shares, to_growth
 from data.sums import Sums
 from data.windows import Target
 from rank.bags import Bags
+from rank.edges import Edges
 from rank.feature import log_reference
 from rank.fusion_config import FusionConfig
 from rank.fusion_windows import Labels, Scaler, Windows, moments
@@ -23,7 +24,7 @@ from rank.gaussian import Kernel
 from rank.history_features import noise, relative_size, share_rank, trailing
 from rank.lead import Lead, lead_of, shrunk_level
 from rank.look import Look
-from rank.metrics import change_thresholds, is_hot
+from rank.metrics import is_hot
 
 OUTLOOK = "start"
 TRAILING = (7, 28, 91)
@@ -98,16 +99,17 @@ class Reader:
             mean, sd = moments(self.bags.engagement_N[seen_N][:, None])
             engagement = (mean[0], sd[0])
         flagged = np.flatnonzero(~np.isfinite(windows.features_BF).all(axis=0)).tolist()
-        classes = change_thresholds(labels.growth_B, self.config.classes)
+        classes = Edges.fit(self.config.classes, labels.growth_B, labels.share_B)
         return Scaler(steps_mean, steps_sd, *moments(windows.features_BF), flagged, engagement, classes)
 
     def batch(self, windows: Windows, scaler: Scaler) -> dict[str, Tensor]:
         """Windows as the network reads them (CPU tensors)."""
+        edges = scaler.classes.growth(windows.reference_B, windows.half_B)
         batch = {
             "steps": torch.from_numpy(scaler.steps(self.steps(windows))),
             "features": torch.from_numpy(scaler.features(windows.features_BF)),
             "start": torch.from_numpy(windows.start_B.astype(np.float32)),
-            "start_classes": torch.from_numpy(start_classes(windows.start_B, scaler.classes)),
+            "start_classes": torch.from_numpy(start_classes(windows.start_B, edges)),
             "start_hot": torch.from_numpy(windows.edge_B.astype(np.float32)),
         }
         return batch if self.bags is None else {**batch, **self._sets(self.bags, windows, scaler)}
@@ -178,7 +180,7 @@ class Reader:
         return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
-def start_classes(start_B: np.ndarray, edges: tuple[float, float]) -> np.ndarray:
+def start_classes(start_B: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """How far the start lies below the first edge of the classes, nothing, how far above the second: B×3 float32."""
     return np.stack([edges[0] - start_B, np.zeros_like(start_B), start_B - edges[1]], axis=1).astype(np.float32)
 

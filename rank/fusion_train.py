@@ -22,7 +22,6 @@ from rank.fusion_config import FusionConfig
 from rank.fusion_forecast import FusionForecaster, build_net, run_net
 from rank.fusion_inputs import Reader
 from rank.fusion_windows import Labels, Scaler, Windows
-from rank.metrics import change_class
 from stylecast.errors import UserError
 from stylecast.loop import Task, train
 from stylecast.world import World
@@ -54,9 +53,10 @@ class Examples:
     def batch(self, index: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
         """Windows of these numbers with their labels; nothing here is random."""
         growth_B = self.labels.growth_B[index]
-        classes_B = change_class(growth_B, self.scaler.classes)
+        windows = self.windows.take(index)
+        classes_B = self.scaler.classes.label(growth_B, windows.reference_B, windows.half_B)
         return {
-            **self.reader.batch(self.windows.take(index), self.scaler),
+            **self.reader.batch(windows, self.scaler),
             "growth": torch.from_numpy(np.clip(growth_B, -LONGEST, LONGEST).astype(np.float32)),
             "class": torch.from_numpy(classes_B),
             "hot": torch.from_numpy(self.labels.hot_B[index]),
@@ -88,7 +88,7 @@ class FusionTask(Task):
         told = run_net(self.net, valid.reader, valid.scaler, valid.windows)
         windows, share_B = valid.windows, valid.labels.share_B
         predicted_B = to_share(told["growth"], windows.reference_B, windows.half_B)
-        class_B = change_class(valid.labels.growth_B, valid.scaler.classes)
+        class_B = valid.scaler.classes.label(valid.labels.growth_B, windows.reference_B, windows.half_B)
         return {
             "share_mae": float(np.abs(predicted_B - share_B).mean()),
             "share_mae_last": float(np.abs(windows.reference_B - share_B).mean()),

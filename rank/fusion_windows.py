@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rank.edges import Edges
+
 CLIP = 5.0
 """Standardised inputs are held within so many standard deviations."""
 
@@ -75,8 +77,8 @@ class Scaler:
     """Features that are not always there: each gets a column that says whether it is."""
     engagement: tuple[float, float]
     """Mean and deviation of an item's log engagement, over items up to the last training origin."""
-    classes: tuple[float, float]
-    """Terciles of log growth: below the first is down, above the second is up."""
+    classes: Edges
+    """What is called down, flat and up."""
 
     def steps(self, steps_BLC: np.ndarray) -> np.ndarray:
         """Standardised numbers of steps, B×L×C float32; the last one, the flag of a step within the panel, stays."""

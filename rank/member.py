@@ -9,7 +9,8 @@ import pandas as pd
 
 from data.panel import Panel
 from data.windows import Split, Target
-from rank.metrics import CLASSES, change_thresholds
+from rank.edges import Edges
+from rank.metrics import CLASSES
 from rank.table import Table, build_table
 
 
@@ -26,7 +27,7 @@ class Question:
     vectors_SV: np.ndarray | None = None
     """What the styles look like, where that is known, by which a young style finds its neighbours."""
     classes: str = "change"
-    """How the change classes are cut; see `rank.metrics.change_thresholds`."""
+    """How the change classes are cut; see `rank.edges.Edges.fit`."""
 
     @cached_property
     def table(self) -> Table:
@@ -39,9 +40,10 @@ class Question:
         return [self.table.place(origin) for origin in self.split.all]
 
     @cached_property
-    def thresholds(self) -> tuple[float, float]:
+    def thresholds(self) -> Edges:
         """What is called down, flat and up throughout: by default terciles of change on the training origins."""
-        return change_thresholds(self.table.growth_OS[self.training_rows], self.classes)
+        rows_OS = self.training_rows
+        return Edges.fit(self.classes, self.table.growth_OS[rows_OS], self.table.truth_OS[rows_OS])
 
     @cached_property
     def training_rows(self) -> np.ndarray:

@@ -3,12 +3,8 @@
 Shapes: N cells (style and origin), C classes. NaN in an input is the caller's fault, except where told.
 """
 
-import re
-
 import numpy as np
 from scipy.stats import rankdata
-
-from stylecast.errors import UserError
 
 CLASSES = ("down", "flat", "up")
 """Change classes, in order; a class is its place in this tuple."""
@@ -46,10 +42,15 @@ def pinball(truth_N: np.ndarray, quantile_N: np.ndarray, level: float) -> float:
     return float(np.maximum(level * miss_N, (level - 1) * miss_N).mean())
 
 
+def held(truth_N: np.ndarray, lower_N: np.ndarray, upper_N: np.ndarray) -> np.ndarray:
+    """Which truths lie within the interval, its ends included; bool N."""
+    slack = 1e-12  # a share that is exactly an end must not fall out by rounding
+    return (truth_N >= lower_N - slack) & (truth_N <= upper_N + slack)
+
+
 def coverage(truth_N: np.ndarray, lower_N: np.ndarray, upper_N: np.ndarray) -> float:
     """Part of the truths that lie within the interval, its ends included."""
-    slack = 1e-12  # a share that is exactly an end must not fall out by rounding
-    return float(((truth_N >= lower_N - slack) & (truth_N <= upper_N + slack)).mean())
+    return float(held(truth_N, lower_N, upper_N).mean())
 
 
 def width(lower_N: np.ndarray, upper_N: np.ndarray) -> float:
@@ -118,30 +119,6 @@ def auc(truth_N: np.ndarray, score_N: np.ndarray) -> float:
     return float((rankdata(score_N)[truth_N].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
-def change_thresholds(growth_N: np.ndarray, classes: str = "change") -> tuple[float, float]:
-    """The edges of the change classes: growth below the first is down, above the second up.
-
-    Args:
-        growth_N: growth on training origins; NaN is left out.
-        classes: `change`: its terciles, (0, 0) without any growth; `band:P`: P percent down and up, whatever it was.
-
-    Raises:
-        UserError: another rule.
-    """
-    if found := re.fullmatch(r"band:(\d+(?:\.\d+)?)", classes):
-        part = float(found[1]) / 100
-        if not 0 < part < 1:
-            raise UserError(f"--classes {classes}: give a band between 0 and 100 percent, such as band:5")
-        return float(np.log1p(-part)), float(np.log1p(part))
-    if classes != "change":
-        raise UserError(f"--classes {classes}: unknown; give change (terciles of it) or band:5 (percent)")
-    growth_N = growth_N[np.isfinite(growth_N)]
-    if len(growth_N) == 0:
-        return 0.0, 0.0
-    low, high = np.quantile(growth_N, [1 / 3, 2 / 3])
-    return float(low), float(high)
-
-
-def change_class(growth_N: np.ndarray, thresholds: tuple[float, float]) -> np.ndarray:
-    """0 down, 1 flat, 2 up."""
-    return (growth_N >= thresholds[0]).astype(int) + (growth_N > thresholds[1]).astype(int)
+def change_class(growth_N: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """0 down, 1 flat, 2 up: below the first edge, between (an edge itself is), above the second; edges of each cell."""
+    return (growth_N >= edges[0]).astype(int) + (growth_N > edges[1]).astype(int)

@@ -4,6 +4,7 @@ Shapes: those of `rank.backtest.Backtest`.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from data.panel import Panel
 from data.windows import Split, Target
 from rank.backtest import Backtest
+from rank.edges import Edges
 from stylecast.errors import UserError
 
 ARRAYS, ABOUT = "backtest.safetensors", "backtest.json"
@@ -29,7 +31,7 @@ def save_backtest(backtest: Backtest, folder: Path) -> None:
     split = backtest.split
     about = {
         "target": str(backtest.target), "models": backtest.models, "rungs": backtest.rungs,
-        "styles": backtest.panel.styles, "thresholds": backtest.thresholds, "last_error": backtest.last_error,
+        "styles": backtest.panel.styles, "thresholds": asdict(backtest.thresholds), "last_error": backtest.last_error,
         "hot_part": backtest.hot_part,
         "train": _days(split.train), "validation": _days(split.validation), "test": _days(split.test),
         "latest": str(split.latest.date()),
@@ -51,16 +53,17 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if missing := [name for name in ("used", "hot_part") if name not in about]:
         raise UserError(f"{folder}: made by an earlier version, without `{missing[0]}`; run `stylecast rank --force`")
+    if not isinstance(about["thresholds"], dict):
+        raise UserError(f"{folder}: made by an earlier version; run `stylecast rank --force`")
     if tuple(about["styles"]) != panel.styles:
         raise UserError(
             f"{folder}: was made from other styles than those given; name the `styles` run of that rank run"
         )
     parts = {name: pd.DatetimeIndex(about[name]) for name in ("train", "validation", "test")}
     split = Split(**parts, latest=pd.Timestamp(about["latest"]))
-    low, high = about["thresholds"]
     return Backtest(
         panel=panel, target=Target.parse(about["target"]), split=split, models=tuple(about["models"]),
-        rungs=tuple(about["rungs"]), thresholds=(low, high), last_error=about["last_error"],
+        rungs=tuple(about["rungs"]), thresholds=Edges(**about["thresholds"]), last_error=about["last_error"],
         hot_part=about["hot_part"],
         used_MO=np.array([about["used"][model] for model in about["models"]], dtype="datetime64[D]"),
         **load_file(folder / ARRAYS),

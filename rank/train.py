@@ -49,7 +49,8 @@ class RankSettings:
     history_days: int = 0
     """How far back a forecast may look, days; 0 = as far as the data reach. At least as long as the target."""
     classes: str = "change"
-    """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%."""
+    """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%; or
+    as low, middle and high: `level`, terciles of the share at the target in training."""
     test_origins: int | None = None
     """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
     validation_origins: int | None = None

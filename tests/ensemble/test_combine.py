@@ -4,8 +4,9 @@ import pytest
 
 from data.windows import Target, split_origins
 from ensemble.combine import ENSEMBLE, FORECAST_COLUMNS, combine, forecast_frame, shrunk_search
-from ensemble.score import best_rung, score, table_text
-from rank.backtest import Backtest, run_backtest
+from ensemble.record_tables import table_text
+from ensemble.score import score
+from rank.backtest import Backtest, best_rung, run_backtest
 from rank.member import Answer, Question
 from tests.rank.world import make_panel, with_other_future
 
@@ -22,7 +23,8 @@ class Wise:
         growth_OS = np.nan_to_num(table.growth_OS[question.places])
         noise_OS = np.random.default_rng(0).normal(0, 0.02, growth_OS.shape)
         classes_OSC = np.full((*growth_OS.shape, 3), 0.05)
-        label_OS = (growth_OS >= question.thresholds[0]).astype(int) + (growth_OS > question.thresholds[1])
+        reference_OS, half_O = table.reference_OS[question.places], table.half_O[question.places]
+        label_OS = question.thresholds.label(growth_OS, reference_OS, half_O[:, None])
         np.put_along_axis(classes_OSC, label_OS[..., None], 0.9, axis=2)
         return Answer(growth_OS + noise_OS, classes_OSC)
 

@@ -75,7 +75,13 @@ def test_backtest_of_a_panel_file(tmp_path: Path, kind: str) -> None:
     assert set(metrics["model"]) == set(forecast["model"])
     assert "ensemble" in said
     assert (out / "table.txt").read_text(encoding="utf-8").strip() in said
-    assert sorted(file.name for file in out.iterdir()) == ["forecast.csv", "metrics.csv", "next.csv", "table.txt"]
+    tables = {"forecast.csv", "metrics.csv", "next.csv", "per_origin.csv", "per_style.csv", "table.txt"}
+    assert {file.name for file in out.iterdir()} == tables | {"weights.json", "reasons.parquet", "episodes.parquet"}
+    test = metrics[metrics["split"] == "test"].set_index("model")
+    by_origin = pd.read_csv(out / "per_origin.csv")
+    of_test = by_origin[by_origin["split"] == "test"]
+    for model, rows in of_test.groupby("model"):
+        assert (rows["mae"] * rows["cells"]).sum() / rows["cells"].sum() == pytest.approx(test["mae"][model])
 
 
 def test_forecast_of_a_panel_file_whatever_the_order_of_rows(tmp_path: Path) -> None:

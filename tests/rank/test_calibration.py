@@ -59,8 +59,8 @@ def test_always_a_sound_interval_and_probabilities(seed: int, cells: int, level:
     calibration = Calibration.fit(truth, share, half)
     lower, upper = calibration.interval(share, half, level)
     assert ((lower >= 0) & (lower <= share) & (share <= upper) & (upper <= 1)).all()
-    thresholds = tuple(sorted(rng.normal(0, 1, 2)))
-    told = calibration.classes(share, rng.uniform(0, 1, cells), half, thresholds)  # type: ignore[arg-type]
+    low, high = sorted(rng.normal(0, 1, 2))
+    told = calibration.classes(share, rng.uniform(0, 1, cells), half, (np.full(cells, low), np.full(cells, high)))
     assert (told > 0).all()
     assert told.sum(axis=1) == pytest.approx(np.ones(cells))
 

@@ -7,7 +7,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
 from rank import metrics
-from stylecast.errors import UserError
 
 FLOATS = st.floats(-5, 5, allow_nan=False)
 
@@ -66,20 +65,3 @@ def test_macro_f1_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     truth, said = np.array(pairs).T
     assert metrics.macro_f1(truth, said) == pytest.approx(f1_score(truth, said, average="macro", zero_division=0))
     assert metrics.accuracy(truth, said) == np.mean(truth == said)
-
-
-def test_classes_by_hand() -> None:
-    low, high = metrics.change_thresholds(np.array([-1.0, 0.0, 1.0, 2.0, np.nan]))
-    assert (low, high) == (0.0, 1.0)
-    assert metrics.change_class(np.array([-0.1, 0.0, 1.0, 1.1]), (low, high)).tolist() == [0, 1, 1, 2]
-    assert metrics.change_thresholds(np.array([np.nan])) == (0.0, 0.0)
-
-
-def test_a_fixed_band() -> None:
-    low, high = metrics.change_thresholds(np.array([5.0, 6.0]), "band:5")
-    assert (low, high) == (pytest.approx(np.log(0.95)), pytest.approx(np.log(1.05)))
-    growth = np.log([0.94, 0.96, 1.0, 1.04, 1.06])
-    assert metrics.change_class(growth, (low, high)).tolist() == [0, 1, 1, 1, 2]
-    for wrong in ("band:0", "band:100", "band:", "level-ish"):
-        with pytest.raises(UserError, match="--classes"):
-            metrics.change_thresholds(growth, wrong)
