@@ -22,7 +22,7 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 
 demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (6 minutes on 2 cores)
 	$(BIN)/stylecast sample --out $(OUT)/world
-	$(BIN)/stylecast run $(OUT)/world/posts.csv --recipe demo --out $(OUT)/run
+	$(BIN)/stylecast run $(OUT)/world/posts.csv --recipe demo --nproc 2 --out $(OUT)/run
 
 test: $(VENV)/.installed-dev ## the tests (under 10 minutes on 2 cores)
 	$(BIN)/pytest
