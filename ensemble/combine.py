@@ -96,7 +96,10 @@ def combine(backtest: Backtest, origins: pd.DatetimeIndex) -> Combined:
             blend_OS[places[part]] = np.tensordot(weights_M, backtest.share_MOS[:, places[part]], axes=1)
     told_MOS = np.concatenate([backtest.share_MOS, blend_OS[None]])
     half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
-    calibrations = tuple(Calibration.fit(backtest.truth_OS[use_OS], share_OS[use_OS], half_N) for share_OS in told_MOS)
+    truth_N, spread_N, fold_N = backtest.truth_OS[use_OS], backtest.spread_OS[use_OS], np.nonzero(use_OS)[0] % 2
+    calibrations = tuple(
+        Calibration.choose(truth_N, share_OS[use_OS], half_N, spread_N, fold_N) for share_OS in told_MOS
+    )
     own_MOSC = own_classes(backtest, nested.weights_M)
     belief = tuple(
         _belief(backtest, calibration, share_OS, own_OSC, use_OS)
@@ -157,7 +160,7 @@ def _from_errors(backtest: Backtest, calibration: Calibration, share_OS: np.ndar
     half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
     reference_N = backtest.reference_OS[use_OS]
     edges = backtest.thresholds.growth(reference_N, half_N)
-    return calibration.classes(share_OS[use_OS], reference_N, half_N, edges)
+    return calibration.classes(share_OS[use_OS], reference_N, half_N, edges, backtest.spread_OS[use_OS])
 
 
 def forecast_frame(
@@ -186,8 +189,9 @@ def forecast_frame(
         share_OS = blend_OS if model == ENSEMBLE else backtest.share_MOS[number]
         share_N = np.clip(share_OS[use_OS], 0.0, 1.0)
         calibration, belief = combined.calibrations[number], combined.belief[number]
-        lower_N, upper_N = calibration.interval(share_N, half_N, level)
-        lowest_N, highest_N = calibration.interval(share_N, half_N, WIDE)
+        spread_N = backtest.spread_OS[use_OS]
+        lower_N, upper_N = calibration.interval(share_N, half_N, level, spread_N)
+        lowest_N, highest_N = calibration.interval(share_N, half_N, WIDE, spread_N)
         classes_NC = _from_errors(backtest, calibration, share_OS, use_OS)
         if belief > 0:
             classes_NC = belief * own_MOSC[number][use_OS] + (1 - belief) * classes_NC

@@ -57,6 +57,9 @@ class Backtest:
     """The latest day that anything behind a model's forecasts used (datetime64[D]); NaT where it does not tell."""
     hot_part: float
     """Part of the styles, the largest at the target, that count as hot."""
+    spread_OS: np.ndarray
+    """How uncertain a style's growth is beside that of the origin's other styles, by the quantiles of the first member
+    that tells some; 1 without."""
 
     @property
     def growth_OS(self) -> np.ndarray:
@@ -118,6 +121,7 @@ def run_backtest(
     shape = (len(origins), len(panel.styles))
     share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)
     hot_MOS = np.full((len(models), *shape), np.nan)
+    told_OS: np.ndarray | None = None
     place = {model: number for number, model in enumerate(models)}
     share_MOS[
         ladder["model"].map(place), origins.get_indexer(pd.Index(ladder["origin"])), panel_rows(panel, ladder["style"])
@@ -132,9 +136,11 @@ def run_backtest(
             used_MO[place[member.name]] = answer.used_O.to_numpy().astype("datetime64[D]")
         if answer.classes_OSC is not None:
             classes_MOSC[place[member.name]] = answer.classes_OSC
+        told_OS = answer.spread_OS if told_OS is None else told_OS
         if answer.hot_OS is not None:
             hot_MOS[place[member.name]] = answer.hot_OS
     seen_OS = np.array([panel.count_ST[:, : panel.index(origin) + 1].any(axis=1) for origin in origins])
+    spread_OS = np.ones(shape) if told_OS is None else relative_spread(told_OS, seen_OS)
     share_MOS = np.where(seen_OS, share_MOS, 0.0)
     for number, origin in enumerate(origins):
         if panel.until(origin).partition:
@@ -143,8 +149,20 @@ def run_backtest(
     return Backtest(
         panel, target, split, models, rungs, share_MOS, classes_MOSC, hot_MOS, seen_OS,
         target_shares(panel, target, origins), reference_OS, half_O, question.thresholds, _last_error(question),
-        np.maximum(used_MO, _thresholds_used(question)), hot_part,
+        np.maximum(used_MO, _thresholds_used(question)), hot_part, spread_OS,
     )  # fmt: skip
+
+
+def relative_spread(spread_OS: np.ndarray, seen_OS: np.ndarray) -> np.ndarray:
+    """Each origin's spreads against the median of the styles seen, within a fifth and five times of it; 1 if not seen.
+
+    Where that median is 0, nothing is told apart.
+    """
+    rows = [
+        np.clip(spread_S / middle, 0.2, 5.0) if seen_S.any() and (middle := np.median(spread_S[seen_S])) > 0 else seen_S
+        for spread_S, seen_S in zip(spread_OS, seen_OS, strict=True)
+    ]
+    return np.where(seen_OS, np.array(rows, dtype=float), 1.0)
 
 
 def best_rung(backtest: Backtest, origins: pd.DatetimeIndex) -> str:

@@ -49,6 +49,7 @@ class BoostMember:
         config, trials = search_config(question, self.config)
         growth: dict[int, np.ndarray] = {}
         classes: dict[int, np.ndarray | None] = {}
+        spread: dict[int, np.ndarray | None] = {}
         models: Boosters | None = None
         fitted: dict[int, pd.Timestamp] = {}
         fits: dict[int, Boosters] = {}
@@ -58,6 +59,7 @@ class BoostMember:
                 until = table.used_by(table.rows_known_by(table.origins[place]))
             fitted[place] = until
             growth[place], classes[place] = models.predict_growth(table, place), models.predict_classes(table, place)
+            spread[place] = models.predict_spread(table, place)
             fits[place] = models
         factor = {place: earned_factor(table, growth, place) for place in question.places}
         if models is not None:
@@ -71,8 +73,12 @@ class BoostMember:
             _write_reasons(question, config, fits, factor, self.folder)
         shrunk = [growth[place] * factor[place] for place in question.places]
         own = [said for place in question.places if (said := classes[place]) is not None]
+        wide = [said for place in question.places if (said := spread[place]) is not None]
         used = [max(table.looked[place], fitted[place]) for place in question.places]
-        return Answer(np.array(shrunk), np.array(own) if own else None, pd.DatetimeIndex(used))
+        return Answer(
+            np.array(shrunk), np.array(own) if own else None, pd.DatetimeIndex(used),
+            spread_OS=np.array(wide) if wide else None,
+        )  # fmt: skip
 
 
 def rolled(question: Question) -> list[int]:

@@ -17,6 +17,8 @@ from rank.process import columns, mix, row_weights
 from rank.table import Table
 from stylecast.errors import UserError
 
+LEVELS = (0.1, 0.9)
+"""Quantiles of growth that are learnt."""
 MANY_ROWS = 50_000
 """Below so many rows threads wait for each other longer than they work."""
 
@@ -49,6 +51,9 @@ class BoostConfig:
     """Settings that are drawn at random and tried on month ends before the validation origins, trials; 0 = none."""
     classes: bool = True
     """Whether a model of the change classes is fitted too."""
+    quantiles: bool = True
+    """Whether quantiles of growth are fitted too (0.1 and 0.9, beside the regression): they tell whose intervals are
+    to be wide, where that held on validation origins."""
     refit_every: int = 1
     """Origins that one fit serves."""
     most_rows: int = 200_000
@@ -71,6 +76,8 @@ class Boosters:
     """Weights of the processes in what `rest` was fitted to."""
     classes: lgb.Booster | None
     """Down, flat or up."""
+    quantiles: tuple[lgb.Booster, ...]
+    """The quantiles `LEVELS` of growth, or none."""
     used_K: np.ndarray
     """Which columns of the table they read: those that say something in the rows that were learnt from."""
 
@@ -86,10 +93,17 @@ class Boosters:
         values_SK = table.values_OSK[place][:, self.used_K]
         return None if self.classes is None else np.asarray(self.classes.predict(values_SK))
 
+    def predict_spread(self, table: Table, place: int) -> np.ndarray | None:
+        """Distance of the outer of the quantiles and the regression, sorted so that none cross, [S]."""
+        values_SK = table.values_OSK[place][:, self.used_K]
+        told_QS = np.array([np.asarray(model.predict(values_SK)) for model in (self.growth, *self.quantiles)])
+        return np.ptp(told_QS, axis=0) if self.quantiles else None
+
     def save(self, folder: Path) -> None:
         """Writes the models as LightGBM's text."""
         folder.mkdir(parents=True, exist_ok=True)
         models = {"growth": self.growth, "rest": self.rest, "classes": self.classes}
+        models |= {f"quantile-{level}": model for level, model in zip(LEVELS, self.quantiles, strict=False)}
         for name, model in models.items():
             if model is not None:
                 model.save_model(folder / f"{name}.txt")
@@ -134,12 +148,14 @@ def fit_boosters(table: Table, place: int, thresholds: Edges, config: BoostConfi
         objective: dict[str, Any] = {"objective": "multiclass", "num_class": len(CLASSES)}
         classes = train(values_NK, label_N, names, config, objective)
     regression: dict[str, Any] = {"objective": config.objective, "alpha": 0.3, "linear_tree": config.linear_tree}
+    levels = LEVELS if config.quantiles else ()
     rising = {"monotone_constraints": [int(table.features[column].rising) for column in used_K]}
     return Boosters(
         train(values_NK, growth_N, names, config, regression | (rising if config.monotone else {}), weight_N),
         train(values_NK, growth_N - expected_N, names, config, regression, weight_N),
         mix_G,
         classes,
+        tuple(train(values_NK, growth_N, names, config, {"objective": "quantile", "alpha": at}) for at in levels),
         used_K,
     )
 

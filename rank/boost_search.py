@@ -86,7 +86,7 @@ def trial_error(question: Question, places: list[int], config: BoostConfig) -> f
     """Mean absolute error of share against that of the last value, mean over origins."""
     table, ratios = question.table, []
     for place in places:
-        models = fit_boosters(table, place, Edges(0.0, 0.0), replace(config, classes=False))
+        models = fit_boosters(table, place, Edges(0.0, 0.0), replace(config, classes=False, quantiles=False))
         seen_S = table.seen_OS[place] & np.isfinite(table.truth_OS[place])
         reference_S, half = table.reference_OS[place][seen_S], table.half_O[place]
         said_S = (reference_S + half) * np.exp(BELIEF * models.predict_growth(table, place)[seen_S]) - half

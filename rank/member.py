@@ -64,6 +64,8 @@ class Answer:
     """The latest day that anything behind an origin's forecasts used, told by the rows that were used; None: untold."""
     hot_OS: np.ndarray | None = None
     """Probability that the style is among the largest at the target, or None where the member has no own."""
+    spread_OS: np.ndarray | None = None
+    """How far apart the member's outer quantiles of growth lie, or None where it has none."""
 
 
 class Member(Protocol):

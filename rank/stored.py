@@ -18,7 +18,7 @@ from rank.edges import Edges
 from stylecast.errors import UserError
 
 ARRAYS, ABOUT = "backtest.safetensors", "backtest.json"
-FIELDS = ("share_MOS", "classes_MOSC", "hot_MOS", "seen_OS", "truth_OS", "reference_OS", "half_O")
+FIELDS = ("share_MOS", "classes_MOSC", "hot_MOS", "seen_OS", "truth_OS", "reference_OS", "half_O", "spread_OS")
 
 
 def _days(index: pd.DatetimeIndex) -> list[str]:
@@ -61,10 +61,13 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
         )
     parts = {name: pd.DatetimeIndex(about[name]) for name in ("train", "validation", "test")}
     split = Split(**parts, latest=pd.Timestamp(about["latest"]))
+    arrays = load_file(folder / ARRAYS)
+    if missing := [name for name in FIELDS if name not in arrays]:
+        raise UserError(f"{folder}: made by an earlier version, without `{missing[0]}`; run `stylecast rank --force`")
     return Backtest(
         panel=panel, target=Target.parse(about["target"]), split=split, models=tuple(about["models"]),
         rungs=tuple(about["rungs"]), thresholds=Edges(**about["thresholds"]), last_error=about["last_error"],
         hot_part=about["hot_part"],
         used_MO=np.array([about["used"][model] for model in about["models"]], dtype="datetime64[D]"),
-        **load_file(folder / ARRAYS),
+        **arrays,
     )  # fmt: skip
