@@ -63,6 +63,15 @@ def outlook(p_down: float, p_flat: float, p_up: float) -> str:
     return f"{CLASSES[best]} {100 * chances[best]:.0f}%"
 
 
+def skill_text(skill: float, low: float, high: float, decimals: int = 1) -> str:
+    """`12.8% (4.1–19.9)`; with `to` where an end is below zero, and without brackets where no interval is known."""
+    told = f"{100 * skill:.{decimals}f}%"
+    if not math.isnan(low):
+        dash = "–" if low >= 0 else " to "
+        told += f" ({100 * low:.{decimals}f}{dash}{100 * high:.{decimals}f})"
+    return told.replace("-", MINUS)
+
+
 def width(text: str) -> int:
     """Columns that a text takes on a terminal: Chinese letters take two, combining marks none."""
     wide = {"W": 2, "F": 2}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ensemble.figures import MINUS, MISSING
+from ensemble.figures import MINUS, MISSING, skill_text
 from rank.ladder import RUNGS
 from rank.ladder_full import FULL_RUNGS
 
@@ -59,6 +59,8 @@ COLUMNS: dict[str, tuple[str, Callable[[float, int], str]]] = {
     "coverage": ("Interval held", _percent),
     "spearman_growth": ("Order of growth", _correlation),
 }
+PROVEN = "Against the rule chosen before"
+"""Heading of the skill against the rung that was best on validation, with its 95% interval."""
 NO_RECORD = (
     "No backtest came with this forecast, so nothing is known about how good it is. "
     "Run a backtest before you rely on it."
@@ -75,14 +77,19 @@ def build_record(metrics: pd.DataFrame | None) -> Record:
 
     Args:
         metrics: a row a split and model: `split`, `model`, `mae`, and `coverage`, `spearman_growth`, `origins`
-            where known; None or without test rows when no backtest was run. `skill` (1 - mae / mae of the rung with
-            the least) is worked out here, so that it always means the same.
+            where known; None or without test rows when no backtest was run. How much better than the best rule a model
+            was (1 - mae / mae of the rung with the least) is worked out here, in hindsight; where the metrics have
+            `skill`, `skill_low` and `skill_high`, the skill against the rung chosen on validation is shown beside it.
     """
     if metrics is None or not (metrics["split"] == "test").any():
         return Record((), (), NO_RECORD, False)
     test = metrics[metrics["split"] == "test"].copy()
     test["kind"] = test["model"].map(kind_of)
     rungs = test[test["kind"] == "rung"].sort_values(["mae", "model"])
+    sure = {"skill", "skill_low", "skill_high"} <= set(test.columns)
+    if sure:
+        ends = zip(test["skill"], test["skill_low"], test["skill_high"], strict=True)
+        test["proven"] = [skill_text(skill, low, high, 0) for skill, low, high in ends]
     test["skill"] = 1 - test["mae"] / rungs["mae"].iloc[0] if len(rungs) else math.nan
     test["order"] = test["kind"].map(list(KINDS).index)
     test = test.sort_values(["order", "mae", "model"])
@@ -91,12 +98,24 @@ def build_record(metrics: pd.DataFrame | None) -> Record:
     shown = [name for name in COLUMNS if name in test.columns]
     rows = tuple(
         RecordRow(
-            row["model"], KINDS[row["kind"]], tuple(COLUMNS[name][1](float(row[name]), decimals) for name in shown)
+            row["model"],
+            KINDS[row["kind"]],
+            (*(COLUMNS[name][1](float(row[name]), decimals) for name in shown), *([row["proven"]] if sure else [])),
         )
         for row in test.to_dict("records")
     )
     verdict, good = _verdict(test, rungs, decimals)
-    return Record(tuple(COLUMNS[name][0] for name in shown), rows, verdict, good)
+    headings = (*(COLUMNS[name][0] for name in shown), *([PROVEN] if sure else []))
+    return Record(headings, rows, verdict + _doubt(test, sure), good)
+
+
+def _doubt(test: pd.DataFrame, sure: bool) -> str:
+    """Whether the gain may be chance, in a sentence; nothing where no interval is known or it is clear of zero."""
+    mine = test[test["model"] == ENSEMBLE]
+    if not sure or mine.empty or math.isnan(low := float(mine["skill_low"].iloc[0])) or low > 0:
+        return ""
+    told = mine["proven"].iloc[0]
+    return f" Against the rule chosen before the test, {told}: with so few styles and dates that may be chance."
 
 
 def _verdict(test: pd.DataFrame, rungs: pd.DataFrame, decimals: int) -> tuple[str, bool]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.panel_seen import Seen
 from ensemble.combine import Combined
-from ensemble.figures import MINUS
+from ensemble.figures import skill_text
 from ensemble.score import cells_of, order_of_growth, said_classes, splits, told_shares
 from rank.backtest import Backtest, best_rung
 from rank.edges import NAMES
@@ -24,15 +24,6 @@ OF_CHANGE = {
     "growth ρ": ("spearman_growth", ".2f"), "NDCG@10": ("ndcg10_growth", ".2f"), "accuracy": ("accuracy", ".1%"),
     "macro F1": ("macro_f1", ".2f"), "hot F1": ("hot_f1", ".2f"),
 }  # fmt: skip
-
-
-def skill_text(skill: float, low: float, high: float, decimals: int = 1) -> str:
-    """`12.8% (4.1–19.9)`; with `to` where an end is below zero, and without brackets where no interval is known."""
-    told = f"{100 * skill:.{decimals}f}%"
-    if not math.isnan(low):
-        dash = "–" if low >= 0 else " to "
-        told += f" ({100 * low:.{decimals}f}{dash}{100 * high:.{decimals}f})"
-    return told.replace("-", MINUS)
 
 
 def table_text(backtest: Backtest, combined: Combined, scores: pd.DataFrame, level: float = 0.8) -> str:

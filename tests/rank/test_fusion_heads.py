@@ -26,7 +26,7 @@ def test_an_untrained_network_says_what_its_start_says() -> None:
     order = np.argsort(windows.edge_B)
     assert (np.diff(told["hot"].numpy()[order]) >= 0).all()
     assert ((told["hot"].numpy() >= 0) == (windows.edge_B >= 0)).all()
-    low, high = scaler.classes
+    low, high = scaler.classes.low, scaler.classes.high
     said_B = np.where(windows.start_B < low, 0, np.where(windows.start_B > high, 2, 1))
     assert told["classes"].argmax(dim=1).tolist() == said_B.tolist()
     assert len(set(said_B)) > 1
