@@ -13,7 +13,7 @@ from rank.member import Question
 NEAREST = 3
 """Episodes of a style, each of another style."""
 MOST_ROWS = 6000
-"""Past rows that are looked through; of more, every so many-th."""
+"""Past rows that are looked through; of more, so many drawn at random, the same ones each time."""
 MOST = 3.0
 """A feature is at most so many standard deviations from its mean, so that one alone keeps no two apart."""
 CHUNK = 512
@@ -27,7 +27,8 @@ def nearest_episodes(question: Question, place: int) -> pd.DataFrame:
     """
     table = question.table
     rows_N2 = np.argwhere(table.rows_known_by(table.origins[place]))
-    rows_N2 = rows_N2[:: -(-len(rows_N2) // MOST_ROWS) or 1]
+    if len(rows_N2) > MOST_ROWS:
+        rows_N2 = rows_N2[np.sort(np.random.default_rng(0).permutation(len(rows_N2))[:MOST_ROWS])]
     values_NK = table.values_OSK[rows_N2[:, 0], rows_N2[:, 1]].astype(np.float64)
     used_K = np.isfinite(values_NK).any(axis=0)
     values_NK = values_NK[:, used_K]
