@@ -10,6 +10,7 @@ from rank.boost import BoostMember
 from rank.boost_models import BoostConfig, fit_boosters
 from rank.boost_rank import BoostRankMember, fit_scores
 from rank.boost_search import SPACE, draw_config, search_config, trial_places
+from rank.edges import Edges
 from rank.member import Question
 from rank.metrics import spearman
 from stylecast.errors import UserError
@@ -46,20 +47,20 @@ def test_every_draw_is_one_that_lightgbm_can_fit(question: Question) -> None:
     rng = np.random.default_rng(0)
     for _ in range(6):
         drawn = replace(draw_config(QUICK, rng), rounds=2)
-        models = fit_boosters(question.table, question.places[0], (0.0, 0.0), drawn)
+        models = fit_boosters(question.table, question.places[0], Edges(0.0, 0.0), drawn)
         assert np.isfinite(models.predict_growth(question.table, question.places[0])).all()
 
 
 def test_what_lightgbm_cannot_combine_is_said(question: Question) -> None:
     for flag in ("linear_tree", "monotone"):
         with pytest.raises(UserError, match=r"--boost\.objective huber"):
-            fit_boosters(question.table, question.places[0], (0.0, 0.0), replace(QUICK, **{flag: True}))
+            fit_boosters(question.table, question.places[0], Edges(0.0, 0.0), replace(QUICK, **{flag: True}))
 
 
 def test_monotone_growth_never_falls_with_what_the_processes_expect(question: Question) -> None:
     table, place = question.table, question.places[-1]
     config = replace(QUICK, rounds=40, objective="huber", monotone=True, feature_fraction=1.0)
-    models = fit_boosters(table, place, (0.0, 0.0), config)
+    models = fit_boosters(table, place, Edges(0.0, 0.0), config)
     values_SK = np.repeat(table.values_OSK[place][:1], 21, axis=0)
     values_SK[:, table.column("fitted_growth")] = np.linspace(-2, 2, 21)
     told = np.asarray(models.growth.predict(values_SK[:, models.used_K]))
@@ -70,7 +71,7 @@ def test_monotone_growth_never_falls_with_what_the_processes_expect(question: Qu
 def test_columns_that_the_history_does_not_carry_are_left_out() -> None:
     panel = make_panel(days=330)
     question = Question(panel, TARGET, split_origins(panel, TARGET, 1, 1))
-    models = fit_boosters(question.table, question.places[-1], (0.0, 0.0), QUICK)
+    models = fit_boosters(question.table, question.places[-1], Edges(0.0, 0.0), QUICK)
     names = models.growth.feature_name()
     assert "change_28d" in names
     assert not {"year_growth_1", "wide_year_growth", "target_sin"} & set(names)

@@ -7,6 +7,7 @@ import pytest
 from data.sums import Sums
 from data.windows import Target, split_origins
 from rank.boost_models import BoostConfig, Boosters, fit_boosters
+from rank.edges import Edges
 from rank.episodes import MOST, nearest_episodes
 from rank.history_features import run
 from rank.look import Look
@@ -25,7 +26,7 @@ def question() -> Question:
 
 @pytest.fixture(scope="module")
 def models(question: Question) -> Boosters:
-    return fit_boosters(question.table, question.places[-1], (-0.1, 0.1), BoostConfig(rounds=20, threads=1))
+    return fit_boosters(question.table, question.places[-1], Edges(-0.1, 0.1), BoostConfig(rounds=20, threads=1))
 
 
 def test_the_effects_add_up_to_the_forecast(question: Question, models: Boosters) -> None:
