@@ -7,12 +7,13 @@ Server and load share the machine's cores. A run of the right form is made first
 clusters cost what trained ones cost. Every request has its moment, whether the ones before it were answered or not,
 and its time counts from that moment: a server that falls behind is seen to. Beside it, in the same minute, the plain
 search in this process, by one thread; the ratio of the two says what HTTP, the answer and the waiting add, however
-busy the machine is.
+busy the machine is. The CPU time of a request tells what an idle machine would need.
 
 Shapes: N pictures, H heads, D dimensions.
 """
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -140,9 +141,11 @@ def phrases(config: ServeBenchmarkConfig, count: int, stream: int) -> list[str]:
 
 
 def plain_times(config: ServeBenchmarkConfig, searcher: Searcher, count: int, stream: int) -> list[float]:
-    """Milliseconds of searches in this process, one after the other."""
+    """Milliseconds of searches in this process, at the rate of the requests: between two, caches cool down as well."""
     times = []
-    for phrase in phrases(config, count, stream):
+    start = time.perf_counter()
+    for number, phrase in enumerate(phrases(config, count, stream)):
+        time.sleep(max(0.0, start + number / config.rate - time.perf_counter()))
         started = time.perf_counter()
         searcher.search(phrase, config.k)
         times.append(1000 * (time.perf_counter() - started))
@@ -166,6 +169,13 @@ async def load(config: ServeBenchmarkConfig, base: str, seconds: float, stream: 
         told = await asyncio.gather(*map(ask, range(len(asked)), asked), return_exceptions=True)
     times = [value for value in told if isinstance(value, float)]
     return times, len(told) - len(times)
+
+
+def cpu_seconds(base: str) -> float:
+    """CPU time that the server has used."""
+    found = re.search(r"^process_cpu_seconds_total (\S+)$", httpx2.get(f"{base}/metrics").text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def start_server(config: ServeBenchmarkConfig, run: Path) -> tuple[subprocess.Popen[str], str]:
@@ -207,9 +217,15 @@ def main(config: ServeBenchmarkConfig) -> str:
         try:
             plain_times(config, searcher, 20, 1)
             asyncio.run(load(config, base, 2.0, 2))  # both warm
+            gc.freeze()  # this process holds a run as well, through which its collector would go in between
             before = plain_times(config, searcher, 60, 3)
+            used = cpu_seconds(base)
             times, failed = asyncio.run(load(config, base, config.seconds, 4))
-            plain = before + plain_times(config, searcher, 60, 5)
+            used = 1000 * (cpu_seconds(base) - used) / (len(times) + failed)
+            own = time.process_time()
+            after = plain_times(config, searcher, 60, 5)
+            own = 1000 * (time.process_time() - own) / len(after)
+            plain = before + after
         finally:
             server.terminate()
             server.wait(30)
@@ -218,8 +234,14 @@ def main(config: ServeBenchmarkConfig) -> str:
     busy = os.getloadavg()[0]
     title = (f"{config.pictures:,} pictures, {config.heads} heads of {config.dim}; {len(times) + failed} requests at "
              f"{config.rate:g} a second on {os.cpu_count()} cores (load average {busy:.1f})")  # fmt: skip
-    rows = [("over HTTP", *times_row(p50, p95, p99), str(failed)), ("in this process", *times_row(*alone), "")]
-    lines = [title, "", "| search | p50, ms | p95, ms | p99, ms | errors |", "|---|---|---|---|---|"]
+    rows = [("over HTTP", *times_row(p50, p95, p99, used), str(failed)),
+            ("in this process", *times_row(*alone, own), "")]  # fmt: skip
+    lines = [
+        title,
+        "",
+        "| search | p50, ms | p95, ms | p99, ms | CPU of one, ms | errors |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     reached = "reached" if p95 < config.goal and not failed else "NOT reached"
     lines += ["", f"p95 over HTTP is {p95 / statistics.median(plain):.2f} times one plain search (median)",

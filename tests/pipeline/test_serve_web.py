@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -202,8 +203,13 @@ def test_missing_packages_and_a_taken_port_are_told(run: Path, monkeypatch: pyte
     with serve.open_socket("127.0.0.1", 0) as taken, pytest.raises(UserError, match="cannot listen there"):
         main(ServeConfig(run=run, port=taken.getsockname()[1]))
     monkeypatch.setitem(serve.NEEDED, "nowhere_to_be_found", "nowhere-to-be-found")
-    with pytest.raises(UserError, match=r"needs nowhere-to-be-found: pip install 'stylecast\[serve\]'"):
+    with pytest.raises(UserError, match=r"needs nowhere-to-be-found; install with: pip install '.\[serve\]'"):
         check_packages()
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    with serve.open_socket("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
 
 
 def get(address: str) -> tuple[int, dict]:
