@@ -1,5 +1,6 @@
 """How long a phrase search takes over HTTP, at a steady rate, from a real server on this machine.
 
+    pip install -e '.[cpu,dev]'
     OMP_NUM_THREADS=1 python benchmarks/serve.py                                        # 100,000 pictures, 20 a second
     OMP_NUM_THREADS=1 python benchmarks/serve.py --pictures 20000 --seconds 10
 
