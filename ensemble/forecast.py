@@ -20,6 +20,7 @@ from data.panel import Panel
 from data.panel_seen import Seen
 from data.windows import Split, Target, split_origins
 from ensemble.combine import Combined, combine, forecast_frame
+from ensemble.plots import draw
 from ensemble.record_tables import per_origin, per_style, table_text
 from ensemble.score import score
 from rank.backtest import Backtest, run_backtest
@@ -97,6 +98,8 @@ class BacktestConfig(PanelSettings):
     and table.txt."""
     test_origins: int | None = None
     """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
+    figures: bool = True
+    """Draw fans of the largest moves, errors, calibration and LightGBM's features, as PNG and SVG."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,8 @@ def _run(settings: PanelSettings, path: Path, test_origins: int | None, out: Pat
         if out is not None and world.is_main:
             write_whole(out / WEIGHTS, json.dumps(told_weights(outcome), indent=1) + "\n")
             keep_reasons(Path(folder) / BOOST, out)
+            if isinstance(settings, BacktestConfig) and settings.figures:
+                draw(outcome.backtest, (outcome.combined, outcome.final), out, models=Path(folder) / BOOST)
         return outcome
 
 

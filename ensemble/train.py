@@ -13,6 +13,7 @@ import pandas as pd
 from data.panel import Panel
 from ensemble.combine import used_until
 from ensemble.forecast import WEIGHTS, judge, keep_reasons, keep_record, told_weights
+from ensemble.plots import draw
 from rank.boost import BOOST
 from rank.stored import load_backtest
 from stylecast.errors import UserError
@@ -27,6 +28,8 @@ class EnsembleSettings:
 
     interval: float = 0.8
     """Part of the truths that an interval shall hold, 0..1."""
+    figures: bool = True
+    """Draw fans of the largest moves, errors, calibration and LightGBM's features, as PNG and SVG."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,10 @@ def main(config: EnsembleConfig) -> str:
             told = told_weights(outcome)
             (run.folder / WEIGHTS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
             keep_reasons(config.rank / BOOST, run.folder)
+            if config.figures:
+                known = pd.read_parquet(config.styles / "styles.parquet")
+                names = dict(zip(known["style"], known["name"], strict=True)) if "name" in known else {}
+                draw(backtest, (outcome.combined, outcome.final), run.folder, names, config.rank / BOOST)
             (run.folder / "table.txt").write_text(outcome.table + "\n", encoding="utf-8")
             run.metrics |= told
             for part, fitted in (("weights", outcome.combined), ("weights of the latest", outcome.final)):

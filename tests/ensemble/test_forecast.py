@@ -8,6 +8,7 @@ from data.panel import Panel
 from data.windows import Target, origin_days
 from ensemble.combine import FORECAST_COLUMNS
 from ensemble.forecast import BacktestConfig, ForecastConfig, backtest_main, forecast_main
+from ensemble.plots import FIGURES
 from rank.boost import BoostConfig
 from rank.fusion_config import tiny
 from stylecast.errors import UserError
@@ -76,7 +77,9 @@ def test_backtest_of_a_panel_file(tmp_path: Path, kind: str) -> None:
     assert "ensemble" in said
     assert (out / "table.txt").read_text(encoding="utf-8").strip() in said
     tables = {"forecast.csv", "metrics.csv", "next.csv", "per_origin.csv", "per_style.csv", "table.txt"}
-    assert {file.name for file in out.iterdir()} == tables | {"weights.json", "reasons.parquet", "episodes.parquet"}
+    drawn = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
+    kept = {"weights.json", "reasons.parquet", "episodes.parquet"}
+    assert {file.name for file in out.iterdir()} == tables | kept | drawn
     test = metrics[metrics["split"] == "test"].set_index("model")
     by_origin = pd.read_csv(out / "per_origin.csv")
     of_test = by_origin[by_origin["split"] == "test"]
