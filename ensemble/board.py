@@ -83,6 +83,10 @@ def _recent(sums: Sums, panel: Panel, origin: pd.Timestamp) -> pd.DataFrame:
     return recent
 
 
+LEAST_POSTS = 5.0
+"""A style with fewer posts in the last 28 days ranks after all others: a few more make any growth."""
+
+
 def build_leaderboard(
     forecast: pd.DataFrame,
     panel: Panel,
@@ -90,6 +94,7 @@ def build_leaderboard(
     origin: pd.Timestamp | None = None,
     by: Literal["growth", "change"] = "growth",
     reasons: pd.DataFrame | None = None,
+    least_posts: float = LEAST_POSTS,
 ) -> pd.DataFrame:
     """Ranks the styles by their predicted growth at an origin; nothing after the origin is looked at.
 
@@ -101,6 +106,7 @@ def build_leaderboard(
         origin: which forecast; None takes the latest.
         by: what the rank follows; ties go by style id.
         reasons: what moved the forecasts, as `rank.reasons` tells it, of any origins.
+        least_posts: styles with fewer posts in the last 28 days come after all others.
 
     Returns:
         A row a style, best rank first: rank, style, name, share_now (over as many days up to the origin as the
@@ -131,7 +137,9 @@ def build_leaderboard(
     rows["pictures"] = rows["medoids"].map(_join_pictures)
     rows = rows.merge(_recent(sums, panel, day), on="style", how="left")
     rows["origin"] = day
-    rows = rows.sort_values([by, "style"], ascending=[False, True], ignore_index=True, na_position="last")
+    rows["few"] = ~(rows["posts_28d"] >= least_posts)
+    order = ["few", by, "style"]
+    rows = rows.sort_values(order, ascending=[True, False, True], ignore_index=True, na_position="last")
     rows["rank"] = np.arange(1, len(rows) + 1)
     rows["reasons"] = rows["style"].map(_first_reasons(reasons, day)).fillna("")
     text = ["style", "name", "keywords", "pictures", "reasons"]

@@ -18,7 +18,7 @@ import pandas as pd
 from data.panel import Panel
 from data.pictures import letterbox
 from data.posts import Posts
-from ensemble.board import build_leaderboard, recent_emerging
+from ensemble.board import LEAST_POSTS, build_leaderboard, recent_emerging
 from ensemble.page import PageMeta, render_page
 from ensemble.terminal import terminal_table
 from rank.boost import REASONS
@@ -36,6 +36,8 @@ class LeaderboardSettings:
     """Last day that the forecast looked at (YYYY-MM-DD); by default the latest forecast."""
     by: Literal["growth", "change"] = "growth"
     """What the rank follows: growth against the share now, or change in percentage points."""
+    least_posts: float = LEAST_POSTS
+    """Styles with fewer posts in the last 28 days rank after all others, posts: a few more make any growth."""
     pictures: int = 3
     """Most pictures of a style on the page."""
     picture_side: int = 96
@@ -155,9 +157,11 @@ class Scored:
             pd.read_csv(ensemble / "metrics.csv"), pd.read_parquet(why) if why.is_file() else None,
         )  # fmt: skip
 
-    def board(self, origin: pd.Timestamp | None, by: Literal["growth", "change"]) -> pd.DataFrame:
+    def board(self, origin: pd.Timestamp | None, settings: LeaderboardSettings) -> pd.DataFrame:
         """Every style at an origin, ranked (`build_leaderboard`)."""
-        return build_leaderboard(self.forecast, self.panel, self.styles, origin, by, self.reasons)
+        return build_leaderboard(
+            self.forecast, self.panel, self.styles, origin, settings.by, self.reasons, settings.least_posts
+        )
 
 
 def draw_page(
@@ -187,7 +191,7 @@ def draw_page(
 
 def _make(config: LeaderboardConfig, run: Run) -> None:
     scored = Scored.load(config.ensemble, config.styles)
-    board = scored.board(parse_origin(config.origin), config.by)
+    board = scored.board(parse_origin(config.origin), config)
     page, pictures = draw_page(board, scored, Posts.load(config.posts) if config.posts is not None else None, config)
     write_leaderboard(run.folder, board, page)
     run.metrics |= {"styles": len(board), "origin": f"{board['origin'].iloc[0]:%Y-%m-%d}", "pictures": pictures}

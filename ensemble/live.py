@@ -96,7 +96,7 @@ class Live:
         Raises:
             UserError: the run has no forecasts, or none of this origin.
         """
-        return self._asked().board(origin, self.settings.by)
+        return self._asked().board(origin, self.settings)
 
     def _page(self, origin: pd.Timestamp | None) -> str:
         """The leaderboard as a page, as `stylecast leaderboard` writes it."""

@@ -50,6 +50,14 @@ def test_rank_by_change_differs_from_rank_by_growth(make_panel: MakePanel, forec
     assert by_change["style"].tolist() == ["b", "a", "d", "c"]
 
 
+def test_styles_with_few_posts_come_last(make_panel: MakePanel, forecast: pd.DataFrame) -> None:
+    # In the last 28 of the days a and d have a post a day, b and c four.
+    board = build_leaderboard(forecast, make_panel(), least_posts=29)
+    assert board["style"].tolist() == ["b", "c", "a", "d"]
+    assert board["rank"].tolist() == [1, 2, 3, 4]
+    assert build_leaderboard(forecast, make_panel(), least_posts=28)["style"].tolist() == ["a", "d", "b", "c"]
+
+
 def test_numbers_by_hand(make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame) -> None:
     board = build_leaderboard(forecast, make_panel(), styles).set_index("style")
     a = board.loc["a"]
