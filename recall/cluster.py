@@ -41,7 +41,7 @@ class ClusterConfig:
     """Smallest number of clusters that is tried."""
     k_max: int = 60
     """Largest number of clusters that is tried."""
-    flat: float = 0.3
+    flat: float = 0.1
     """Beyond the number with the best silhouette, two groups are one where the density between them is at least this
     share of the lower peak, 0..1; 0 = the silhouette alone tells the number."""
     smallest: int = 20
