@@ -75,8 +75,7 @@ def bertopic(task: Task) -> np.ndarray:
         raise UserError(f"BERTopic is not installed ({error}): pip install 'stylecast[benchmark]'") from error
 
     def named(rows: np.ndarray) -> list[str]:
-        # A vocabulary of one word is more than it can weigh.
-        return [task.texts[row] or f"nothing{row % 50}" for row in rows]
+        return [task.texts[row] or "nothing" for row in rows]
 
     # Its own UMAP but for the seed, without which two runs differ.
     space = UMAP(n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=task.seed)
