@@ -43,7 +43,7 @@ class Configured(BaseEstimator):
         told = [inspect.Parameter(name, keyword, default=value) for name, value in defaults.items()]
         init.__signature__ = inspect.Signature([of_self, *told])  # type: ignore[attr-defined]
         init.__name__, init.__qualname__, init.__doc__ = "__init__", f"{cls.__qualname__}.__init__", settings.__doc__
-        cls.__init__ = init  # type: ignore[method-assign, assignment]
+        cls.__init__ = init  # type: ignore[method-assign]
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (each class gets its own, see above)
         super().__init__()

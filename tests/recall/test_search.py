@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import torch
 
-from data.cutter import cutter
 from data.lexicon import Lexicon
 from data.posts import Posts
 from recall import fonts, sheet
@@ -150,7 +149,7 @@ def test_the_first_are_those_of_the_whole_table_sorted(recall_run: Path) -> None
 
 def test_unknown_words_are_told(recall_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     searcher = Searcher.load(recall_run)
-    with caplog.at_level(logging.INFO, logger="recall.search"):
+    with caplog.at_level(logging.INFO, logger="recall.matcher"):
         assert searcher.models.encode("红色 火星车") == searcher.models.encode("红色")
     assert "火星" in caplog.text
     with pytest.raises(UserError, match="火星"):
@@ -210,6 +209,5 @@ def test_a_phrase_is_cut_as_the_posts_were(shapes: Path, recall_run: Path) -> No
     both = searcher.models.vocabulary.encode(["红色", "绿色"])
     assert len(both) == 2
     assert searcher.models.known("红色绿色") == (both, [])
-    own = cutter(Lexicon((("红色绿色", None),), ("周末",)))
-    searcher.models = replace(searcher.models, cutter=own)
-    assert searcher.models.known("红色绿色 周末 红色") == (both[:1], ["红色绿色"])
+    own = replace(searcher.models, lexicon=Lexicon((("红色绿色", None),), ("周末",)))
+    assert own.known("红色绿色 周末 红色") == (both[:1], ["红色绿色"])
