@@ -25,7 +25,7 @@ def test_every_cell_runs(finished: tuple[RunConfig, str], tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, str(SCRIPT), str(run)], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "gaussian-process" in done.stdout
-    assert done.stdout.rstrip().endswith("kept in notebook")
+    assert done.stdout.rstrip().endswith("kept in notebook and read back alike: True")
     assert (tmp_path / "notebook" / "shares.png").stat().st_size > 10_000
     images = Posts.load(run / "prepare").images[:3]
     kept = PixelEncoder.from_pretrained(tmp_path / "notebook" / "encoder").encode(images)
