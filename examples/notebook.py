@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from data import Panel, Posts
 from ensemble import ShareForecaster
@@ -52,13 +53,13 @@ vectors = (heads / np.linalg.norm(heads, axis=2, keepdims=True)).reshape(len(hea
 # %% Styles, found before a day and told for all: a forecast must not know styles that came later.
 early = (pictures["time"] < pictures["time"].quantile(0.6)).to_numpy()
 styles = StyleClusterer(k=6).fit(vectors[early], texts=pictures["title"][early], ids=pictures["picture_id"][early])
-print(styles.styles_)
+print(styles.styles_[["style", "name", "size"]].to_string(index=False))
 names = styles.styles_["style"].to_numpy()
 pictures["style"] = np.where(styles.is_emerging(vectors), "", names[styles.predict(vectors)])
 
 # %% The panel: how many posts of each style on each day, out of how many.
 panel = Panel.of(pictures).to_frame()
-print(panel.head())
+print(panel[["style", "date", "count", "total", "share"]].tail().to_string(index=False))
 
 # %% Forecasts, held against the ladder of simple rules on months that were kept apart.
 forecaster = ShareForecaster(members=("gaussian-process",), test_origins=4).fit(panel)
@@ -74,7 +75,8 @@ for number, style in enumerate(forecast.index):
     row, colour = forecast.loc[style], f"C{number}"
     axes.plot(share.index.to_timestamp(), 100 * share[style], color=colour, label=style)
     low, high = row["share"] - row["lower"], row["upper"] - row["share"]
-    axes.errorbar(row["target_start"], 100 * row["share"], [[100 * low], [100 * high]], fmt="o", color=colour)
+    day = row["target_start"] + pd.Timedelta(days=4 * number)  # side by side within the month
+    axes.errorbar(day, 100 * row["share"], [[100 * low], [100 * high]], fmt="o", color=colour)
 axes.set(ylabel="share of the feed, %", title="Shares by month; dots: forecast with its 80% interval")
 axes.legend(ncols=3)
 OUT.mkdir(exist_ok=True)
