@@ -3,7 +3,7 @@
 Each `# %%` is a cell, for VS Code, PyCharm, Spyder or Jupytext. As a script:
 
     python examples/notebook.py runs/mine      # the folder of a finished `stylecast run`
-    python examples/notebook.py                # a small sample world, made and learnt first: 1 minute on 2 cores
+    python examples/notebook.py                # a small sample world, made and learnt first: about a minute
 """
 
 # %% Which run: its posts and its encoder are taken; the rest is done here.
