@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import fcluster, ward
 from sklearn.cluster import HDBSCAN, kmeans_plusplus
 
 STEPS = 50  # of k-means; it has settled long before
-BAGS = 12
+BAGS = 12  # of k-means on halves of the points
 LOOKED_AT = 1500  # points of a group that a valley is looked for in
 
 
@@ -34,8 +34,8 @@ def lloyd(point_NP: np.ndarray, start_KP: np.ndarray) -> tuple[np.ndarray, np.nd
 def kmeans(point_NP: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Labels N of bagged k-means (Leisch, 1999): what many runs on other halves of the points agree on.
 
-    The best of a few runs is told by luck: two starts that cost the same end in other groups. So the centres of all runs,
-    each started by k-means++ (Arthur & Vassilvitskii, 2007), are joined to k by Ward's method; from there k-means settles.
+    The best of a few runs is told by luck: two that cost the same end in other groups. So the centres of all runs, each
+    started by k-means++ (Arthur & Vassilvitskii, 2007), are joined to k by Ward's method; from there k-means settles.
     """
     centres, sizes = [], []
     for bag in range(BAGS):
