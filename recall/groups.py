@@ -1,6 +1,6 @@
 """Ways to find groups of points: k-means, and HDBSCAN with its outliers; and whether two groups are one.
 
-Shapes: N points, P dimensions, K groups.
+Shapes: N points, M of them, P dimensions, K groups, C centres of several runs.
 """
 
 import faiss

@@ -10,7 +10,7 @@ import pytest
 from data.posts import Posts
 from recall.cluster import ClusterConfig
 from recall.embeddings import Embeddings
-from recall.items import SourceConfig, load_items
+from recall.items import SourceConfig, TextBy, load_items
 from recall.styles import StylesConfig, main
 from recall.text_model import open_text_model
 from stylecast.errors import UserError
@@ -43,11 +43,11 @@ def test_a_model_of_transformers_speaks_for_the_posts(shapes: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("by", ["matcher", "model"])
-def test_both_puts_either_beside_the_pictures(shapes: Path, recall_run: Path, tmp_path: Path, by: str) -> None:
+def test_both_puts_either_beside_the_pictures(shapes: Path, recall_run: Path, tmp_path: Path, by: TextBy) -> None:
     folder, _, _ = text_checkpoint("bert", tmp_path / "bert")
     run = main(
         StylesConfig(
-            posts=shapes / "prepare", recall=recall_run, out=tmp_path / by, source="both", text_by=by,  # type: ignore[arg-type]
+            posts=shapes / "prepare", recall=recall_run, out=tmp_path / by, source="both", text_by=by,
             text_model=str(folder) if by == "model" else "", cluster=ClusterConfig(k=3), figures=False,
         )
     )  # fmt: skip
