@@ -63,8 +63,8 @@ class ThroughputConfig:
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Which other training steps are measured beside the recipe's own."""
     only: Literal["all", "steps", "training"] = "all"
-    """`steps`: the training steps alone. `training`: print what this process, or these under torchrun, train a second,
-    as JSON; this is how the benchmark calls itself."""
+    """`steps`: training steps and embedding alone. `training`: print what this process, or these under torchrun, train
+    a second, as JSON; this is how the benchmark calls itself."""
 
 
 def embedding_row(on: Setting, config: ThroughputConfig) -> tuple[str, ...]:
@@ -118,6 +118,21 @@ def picture_files(world: Path, folder: Path) -> tuple[list[str], list[str]]:
         large = cv2.resize(cv2.imread(str(path)), LARGE[::-1], interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number}.jpg"), large, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return [str(path.relative_to(world)) for path in small], sorted(path.name for path in folder.iterdir())
+
+
+def decoding_rows(world: Path, folder: Path, config: ThroughputConfig) -> list[tuple[str, ...]]:
+    """Pictures as the sample world has them, and as a telephone takes them."""
+    small, large = picture_files(world, folder)
+    return [decoding_row("sample pictures", world, small, config),
+            decoding_row(f"JPEG of {LARGE[1]}×{LARGE[0]}", folder, large, config)]  # fmt: skip
+
+
+def _drawn(place: Path) -> Path:
+    return sample(SampleConfig(out=place / "world", posts=1500, days=365))  # drawn once: it is up to date afterwards
+
+
+def _prepared(place: Path, size: int) -> Path:
+    return prepare(PrepareConfig(posts=_drawn(place) / "posts.csv", out=place / "prepare", picture_size=size))
 
 
 def in_program(config: ThroughputConfig, posts: Path, processes: int, threads: int) -> float:
@@ -183,22 +198,16 @@ def main(config: ThroughputConfig) -> str:
             on = setting(recipe, config.steps, config.posts, world)
             step_T = training_seconds(on)
             return json.dumps({"pictures_per_second": on.config.loop.batch_size / step_T[0]}) if world.is_main else ""
-        folder = Path(place)
-        drawn = sample(SampleConfig(out=folder / "world", posts=1500, days=365))
-        posts = config.posts or prepare(
-            PrepareConfig(posts=drawn / "posts.csv", out=folder / "prepare", picture_size=config.picture_size)
-        )
-        small, large = picture_files(drawn, folder / "large")
+        posts = config.posts or _prepared(Path(place), config.picture_size)
         on = setting(recipe, config.steps, posts, world)
         rows = training_rows(on, config.steps, config.repeats)
         for which in config.variants:
             steps, repeats = max(5, config.steps // 3), (config.repeats + 1) // 2
             rows += training_rows(setting(VARIANTS[which](recipe), steps, posts, world), steps, repeats, which)
+        rows.append(embedding_row(on, config))
         if config.only == "steps":
             return table(rows, on)
-        rows.append(embedding_row(on, config))
-        rows.append(decoding_row("sample pictures", drawn, small, config))
-        rows.append(decoding_row(f"JPEG of {LARGE[1]}×{LARGE[0]}", folder / "large", large, config))
+        rows += decoding_rows(_drawn(Path(place)), Path(place) / "large", config)
         rows += spread_rows(config, posts)
     return table(rows, on)
 
