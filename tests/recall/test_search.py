@@ -21,7 +21,7 @@ from recall.index_kinds import IndexConfig
 from recall.matcher import Matcher
 from recall.recipes import RECIPES
 from recall.search import SearchConfig, Searcher, main, recall_folder
-from recall.train import RecallConfig
+from recall.train import TEXT, RecallConfig
 from recall.train import main as recall
 from stylecast.config import from_dict, to_dict
 from stylecast.errors import UserError
@@ -105,8 +105,11 @@ def test_an_approximate_index_recalls_what_the_words_then_order(
     vectors = normalise(heads[:, 0])
     pictures = pd.concat([plain.pictures] * times, ignore_index=True)
     pictures["picture_id"] += "-" + pictures.index.astype(str)
+    texts = Embeddings.load(recall_run / TEXT).vectors_ND  # as a run does: sentences ask, not pictures
+    asked = texts[texts.any(axis=1)]
     exact, quick = (
-        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k)), heads, pictures) for k in ("exact", kind)
+        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k), queries_SD=asked), heads, pictures)
+        for k in ("exact", kind)
     )
     truth, found = exact.search("红色 方块", 50), quick.search("红色 方块", 50)
     both = truth.merge(found, on="picture_id")
