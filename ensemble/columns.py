@@ -10,6 +10,8 @@ from ensemble.figures import age, count, outlook, percent, points, signed
 
 RECENT_DAYS = 28
 """Days of `posts_28d`, of the means per post, and of each half of `momentum`."""
+RANKED_BY = {"growth": "predicted growth", "change": "predicted change in percentage points"}
+"""What the rank follows, in words."""
 Row = Mapping[Hashable, Any]
 
 

@@ -2,30 +2,23 @@
 
 Laptop:   stylecast leaderboard --ensemble runs/ensemble --styles runs/styles --posts runs/prepare
           (24 styles with pictures: a few seconds; 10,000 styles: about 10 s, a page of 18 MB)
-
-Shapes: H×W pixels.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
-import numpy as np
 import pandas as pd
 
 from data.panel import Panel
-from data.pictures import letterbox
 from data.posts import Posts
-from ensemble.board import LEAST_POSTS, build_leaderboard, recent_emerging
-from ensemble.page import PageMeta, render_page
+from ensemble.board import LEAST_POSTS, build_leaderboard
+from ensemble.columns import RANKED_BY
+from ensemble.draw import draw_page
 from ensemble.terminal import terminal_table
 from rank.boost import REASONS
 from stylecast.errors import UserError
 from stylecast.runs import Run, load_manifest, open_run
-
-RANKED_BY = {"growth": "predicted growth", "change": "predicted change in percentage points"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,38 +59,6 @@ class LeaderboardConfig(LeaderboardSettings):
     """Folder of the result."""
     force: bool = False
     """Run even if the result is up to date."""
-
-
-def encode_jpeg(image: np.ndarray, side: int) -> bytes:
-    """A picture as a small square JPEG.
-
-    Args:
-        image: uint8 H×W×3 RGB.
-        side: of the square, pixels; never more than the picture has.
-    """
-    small = letterbox(image, min(side, max(image.shape[:2])))
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not done:
-        raise ValueError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
-    return data.tobytes()
-
-
-def encode_thumbnails(posts: Posts, picture_ids: Iterable[str], side: int = 96) -> dict[str, bytes]:
-    """Small JPEGs of pictures, by picture_id; ids that the posts do not have are left out.
-
-    Args:
-        posts: their images, uint8 H×W×3.
-        picture_ids: which.
-        side: of the square, pixels; never more than the pictures have.
-    """
-    wanted = set(picture_ids)
-    rows = {name: row for row, name in enumerate(posts.pictures["picture_id"]) if name in wanted}
-    return {name: encode_jpeg(np.asarray(posts.images[row]), side) for name, row in sorted(rows.items())}
-
-
-def limit_pictures(board: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The board with at most so many pictures a style."""
-    return board.assign(pictures=board["pictures"].map(lambda ids: ";".join(ids.split(";")[:most])))
 
 
 def write_leaderboard(folder: Path, board: pd.DataFrame, page: str) -> None:
@@ -162,31 +123,6 @@ class Scored:
         return build_leaderboard(
             self.forecast, self.panel, self.styles, origin, settings.by, self.reasons, settings.least_posts
         )
-
-
-def draw_page(
-    board: pd.DataFrame, scored: Scored, posts: Posts | None, settings: LeaderboardSettings, search: str = ""
-) -> tuple[str, int]:
-    """The page of a board, and how many pictures were at hand for it.
-
-    Args:
-        board: as `Scored.board` gives it.
-        scored: what it was made of.
-        posts: their pictures; None = words only.
-        settings: how it is shown.
-        search: address of a page that searches the pictures, which a server has.
-    """
-    shown = limit_pictures(board, settings.pictures)
-    thumbnails: dict[str, bytes] = {}
-    if posts is not None:
-        ids = {name for names in shown["pictures"] for name in names.split(";") if name}
-        thumbnails = encode_thumbnails(posts, ids, settings.picture_side)
-    meta = PageMeta(
-        title=settings.title, feed=settings.feed, ranked_by=RANKED_BY[settings.by],
-        emerging_share=recent_emerging(scored.assignments, board["origin"].iloc[0]),
-        picture_bytes=settings.picture_bytes, search=search,
-    )  # fmt: skip
-    return render_page(shown, scored.panel, scored.metrics, thumbnails, meta), len(thumbnails)
 
 
 def _make(config: LeaderboardConfig, run: Run) -> None:

@@ -19,7 +19,8 @@ import torch
 
 from data.posts import Posts
 from data.prepare import PrepareConfig
-from ensemble.leaderboard import LeaderboardSettings, Scored, draw_page
+from ensemble.draw import draw_page
+from ensemble.leaderboard import LeaderboardSettings, Scored
 from ensemble.record import ENSEMBLE
 from ensemble.sparkline import History, share_history
 from ensemble.uploads import PictureReader

@@ -18,9 +18,9 @@ from data.pictures import inside, open_picture
 from ensemble import questions
 from ensemble.answers import Alike, Hits
 from ensemble.asking import LONGEST, Count, Run, sent_picture, work
-from ensemble.leaderboard import encode_jpeg
 from ensemble.live import Live
 from ensemble.page import CHINESE, read_template, templates
+from ensemble.thumbnails import encode_jpeg
 from ensemble.uploads import UploadError
 from stylecast.errors import UserError
 

@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from data.panel import Panel
 from data.posts import Posts
 from data.windows import Target
-from ensemble.board import target_of
+from ensemble.board import recent_emerging, target_of
 from ensemble.figures import age, decimals_of, fit, outlook, percent, points, signed, width
 from ensemble.leaderboard import (
     LeaderboardConfig,
     build_leaderboard,
-    encode_thumbnails,
     main,
-    recent_emerging,
     write_leaderboard,
 )
 from ensemble.terminal import terminal_table
+from ensemble.thumbnails import encode_thumbnails
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest, open_run
 
