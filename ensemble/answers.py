@@ -55,6 +55,54 @@ class Style(BaseModel):
     """Ids; `/pictures?id=` shows one."""
 
 
+class NewStyle(BaseModel):
+    """A group of posts that belong to no style, proposed as a new one; it has no forecast."""
+
+    proposal: str
+    name: str
+    keywords: list[str]
+    posts: int
+    new: int
+    """Posts in its last month."""
+    growth: float | None
+    """Of its share of a month's posts against the month before, a fraction; null for a first month."""
+    authors: int
+    since: date
+    """Its earliest post."""
+    nearest: str
+    """The known style that is nearest."""
+    items: list[str]
+    """Those nearest to its middle: ids of pictures, or of posts where styles come from texts."""
+
+
+class RecordRow(BaseModel):
+    """How a model did in the backtest; further metrics as in `metrics.csv`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    kind: str
+    """`ensemble` (this forecast), `member` or `rung` (a simple rule)."""
+    mae: float | None
+    """Mean error, a share."""
+    gain: float | None
+    """1 - mae / mae of the best rung, in hindsight."""
+
+
+class ForecastRecord(BaseModel):
+    """How good the forecast has been so far."""
+
+    verdict: str
+    """Against the rung that was best in hindsight: `won`, `lost`, `incomplete`, or `none` without a backtest."""
+    doubtful: bool
+    """Whether the skill against the rung chosen on validation may be chance."""
+    rung: str
+    chosen: str
+    """The rung that was best on validation, which `skill` is against."""
+    origins: int | None
+    rows: list[RecordRow]
+
+
 class Board(BaseModel):
     """The leaderboard at an origin."""
 
@@ -68,6 +116,9 @@ class Board(BaseModel):
     emerging_share: float | None
     """Share of the recent posts that belong to no known style."""
     styles: list[Style]
+    emerging: list[NewStyle]
+    """New styles that are proposed; they stand apart, and the filter does not touch them."""
+    record: ForecastRecord
 
 
 class Reason(BaseModel):
@@ -77,6 +128,39 @@ class Reason(BaseModel):
     text: str
     points: float
     """Percentage points of the growth."""
+
+
+class Said(BaseModel):
+    """An earlier forecast, and what came."""
+
+    origin: date
+    target_start: date
+    target_end: date
+    share: float
+    lower: float | None
+    upper: float | None
+    truth: float
+
+
+class Neighbour(BaseModel):
+    """A style that is like another."""
+
+    style: str
+    name: str
+    cosine: float
+    """Of the centroids."""
+
+
+class Event(BaseModel):
+    """What happened to a style at a refit."""
+
+    refit: int
+    relation: str
+    """`continues`, `split`, `merge`, `birth`, `death` or `accepted`."""
+    previous: str
+    current: str
+    shared: int
+    """Items in common."""
 
 
 class StyleDetail(BaseModel):
@@ -93,6 +177,13 @@ class StyleDetail(BaseModel):
     """Days of a period of the history."""
     history: list[Share]
     """Shares up to the origin, oldest first."""
+    truth: float | None
+    """What came of this forecast; null while its period is not over."""
+    past: list[Said]
+    """Earlier forecasts whose period was over at the origin."""
+    nearest: list[Neighbour]
+    """The most alike first; none where the run keeps no centroids."""
+    lineage: list[Event]
     first_seen: date | None
     last_seen: date | None
 

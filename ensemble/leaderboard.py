@@ -1,7 +1,7 @@
 """Stage `leaderboard`: a forecast, the panel and the styles in; the ranked styles out, as tables and as a page.
 
 Laptop:   stylecast leaderboard --ensemble runs/ensemble --styles runs/styles --posts runs/prepare
-          (24 styles with pictures: a few seconds; 10,000 styles: about 10 s, a page of 18 MB)
+          (24 styles with pictures: a few seconds; 10,000 styles: about 15 s, a page of 10 MB)
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.panel import Panel
 from data.posts import Posts
+from ensemble.beside import Beside
 from ensemble.board import LEAST_POSTS, build_leaderboard
 from ensemble.columns import RANKED_BY
 from ensemble.draw import draw_page
@@ -31,10 +32,10 @@ class LeaderboardSettings:
     """What the rank follows: growth against the share now, or change in percentage points."""
     least_posts: float = LEAST_POSTS
     """Styles with fewer posts in the last 28 days rank after all others, posts: a few more make any growth."""
-    pictures: int = 3
-    """Most pictures of a style on the page."""
-    picture_side: int = 96
-    """Side of the pictures on the page, pixels."""
+    pictures: int = 6
+    """Most pictures of a style on the page; one where there are more than a thousand styles."""
+    picture_side: int = 160
+    """Side of the pictures on the page, pixels; half of it where there are more than a thousand styles."""
     picture_bytes: int = 4_000_000
     """Most bytes of the page that pictures may take; the movers come first, then the ranks in order."""
     top: int = 10
@@ -43,6 +44,8 @@ class LeaderboardSettings:
     """Heading of the page."""
     feed: str = "the feed"
     """What the posts are called within a sentence of the page."""
+    language: Literal["auto", "en", "zh"] = "auto"
+    """Of the page when it opens; auto: the browser's. A switch on the page changes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +131,8 @@ class Scored:
 def _make(config: LeaderboardConfig, run: Run) -> None:
     scored = Scored.load(config.ensemble, config.styles)
     board = scored.board(parse_origin(config.origin), config)
-    page, pictures = draw_page(board, scored, Posts.load(config.posts) if config.posts is not None else None, config)
+    posts = Posts.load(config.posts) if config.posts is not None else None
+    page, pictures = draw_page(board, scored, posts, config, Beside.load(config.styles, scored.panel.styles))
     write_leaderboard(run.folder, board, page)
     run.metrics |= {"styles": len(board), "origin": f"{board['origin'].iloc[0]:%Y-%m-%d}", "pictures": pictures}
 

@@ -16,7 +16,7 @@ from data.panel import Panel
 from data.posts import Posts
 from data.windows import Target
 from ensemble.board import recent_emerging, target_of
-from ensemble.figures import age, decimals_of, fit, outlook, percent, points, signed, width
+from ensemble.figures import age, decimals_of, fit, outlook, percent, signed, width
 from ensemble.leaderboard import (
     LeaderboardConfig,
     build_leaderboard,
@@ -209,7 +209,6 @@ def test_fit_fills_its_columns(text: str, columns: int) -> None:
 def test_numbers_as_people_read_them() -> None:
     assert [signed(12.4), signed(-0.4), signed(-3.0), signed(float("nan"))] == ["+12%", "0%", "−3%", "–"]
     assert [percent(0.1234, 1), percent(0.0, 3), percent(float("nan"))] == ["12.3%", "0%", "–"]
-    assert points(-0.5, 1) == "−0.50"
     assert [age(364), age(730.5), age(float("nan"))] == ["364 d", "2.0 y", "–"]
     assert [outlook(0.4, 0.4, 0.2), outlook(0.45, 0.1, 0.45), outlook(0.1, 0.1, 0.8)] == [
         "holds 40%", "falls 45%", "rises 80%"
@@ -262,8 +261,8 @@ def test_whole_stage(
     manifest = load_manifest(tmp_path / "board", "leaderboard")
     assert set(manifest["files"]) >= {"leaderboard.csv", "leaderboard.parquet", "index.html"}
     page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
-    assert "25.0%" in page  # one of four recent items is emerging
-    assert page.count("data:image/jpeg;base64,") == 3  # p1/0 in movers and table, p2/0 in the table
+    assert '"emerging_share":0.25' in page  # one of four recent items is emerging
+    assert page.count("data:image/jpeg;base64,") == 2  # p1/0 and p2/0
     board = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
     assert board["style"].tolist() == ["a", "d", "b", "c"]
 
