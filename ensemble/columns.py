@@ -14,8 +14,9 @@ def per_post(board: pd.DataFrame) -> list[str]:
 
 
 def shown(board: pd.DataFrame) -> list[str]:
-    """The numeric columns of the table; of engagement the first alone, since a style's view tells the others."""
+    """The numeric columns of the table; of engagement likes alone, else the first: a style's view tells the others."""
+    told = sorted(per_post(board), key=lambda name: name != "likes_per_post")
     return [
-        "share_now", "share_predicted", "growth", "change", "p_up", "momentum", "posts_28d", *per_post(board)[:1],
+        "share_now", "share_predicted", "growth", "change", "p_up", "momentum", "posts_28d", *told[:1],
         "age_days",
     ]  # fmt: skip

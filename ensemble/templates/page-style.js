@@ -5,7 +5,7 @@ let opener = "";  // style whose link has the focus again when the view closes
 const fact = (name, text, more) => h("div", {}, h("dt", {}, name), h("dd", { class: more?.class || "" }, text, more?.small ? h("small", {}, more.small) : null));
 
 function factsOf(place) {
-  const value = (name, small) => fact(columnName(name), cell(name, place), { class: signClass(name, board[name][place]), small });
+  const value = (name, small) => fact(columnName(name), cell(name, place), { class: signClass(name, place), small });
   const facts = [
     value("share_now"),
     value("share_predicted", null),
@@ -55,11 +55,14 @@ function fanBlock(place, owner) {
   return { frame, draw: () => fan(owner, holder, readout, place) };
 }
 
+// Kinds of reasons; those of the feed's own numbers are `number:likes`.
+const kindName = (kind) => (has(`kind.${kind}`) ? say(`kind.${kind}`) : numberName(kind.replace(/^number:/, "")));
+
 function reasonsBlock(place) {
   const rows = data.reasons?.[place] || [];
   if (!rows.length) return h("p", { class: "soft" }, say("no_reasons"));
   return h("div", {}, h("ol", { class: "reasons" }, rows.map(([kind, text, effect]) => h("li", {},
-    h("span", {}, h("b", {}, has(`kind.${kind}`) ? say(`kind.${kind}`) : numberName(kind)), h("span", { lang: "en" }, text)),
+    h("span", {}, h("b", {}, kindName(kind)), h("span", { lang: "en" }, text)),
     h("span", { class: `num ${effect > 0 ? "up" : effect < 0 ? "down" : ""}` }, signed(effect, Math.abs(effect) < 9.95 ? 1 : 0))))),
   h("p", { class: "soft" }, say("reasons_note")));
 }

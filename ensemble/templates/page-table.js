@@ -1,7 +1,7 @@
 // The table of all styles: a page of rows at a time, since ten thousand rows in the document would stall a browser.
 const SIZE = 50;
 const collator = new Intl.Collator("zh");
-const sortable = ["rank", "name", ...data.shown, ...data.per_post.slice(1)]
+const sortable = ["rank", "name", ...new Set([...data.shown, ...data.per_post])]
   .concat(["rank_share", "rank_rising", "rank_change"].filter((name) => name in board));
 // Ranks and names begin with the first, numbers with the largest.
 const upward = (name) => name === "name" || (name.startsWith("rank") && name !== "rank_change");
@@ -62,14 +62,13 @@ function rankChange(place) {
 }
 
 function numberCell(name, place) {
-  const value = board[name][place];
   const label = h("span", { class: "label", "aria-hidden": "true" }, headed(name));
   if (name === "p_up") {
     const best = outlookOf(place);
     return h("td", { class: "num c-p_up" }, label, chances(place), best ? `${say(CLASSES[best.name])} ${percent(best.chance)}` : MISSING);
   }
   const under = name === "share_predicted" && h("small", {}, range(board.lower[place], board.upper[place]));
-  return h("td", { class: `num c-${name} ${signClass(name, value)}` }, label, cell(name, place), under || null);
+  return h("td", { class: `num c-${name} ${signClass(name, place)}` }, label, cell(name, place), under || null);
 }
 
 function row(place) {

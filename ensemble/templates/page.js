@@ -124,9 +124,10 @@ const columnHelp = (name) =>
   say(`help.${name.endsWith(POST) ? "per_post" : name}`, { interval: level(), by: rankedBy() });
 
 const SIGNS = new Set(["growth", "change", "momentum"]);
-const signClass = (name, value) => (!SIGNS.has(name) || !value ? "" : value > 0 ? "up" : "down");
 const TEXTS = { share_now: share, share_predicted: share, growth, change: points, momentum: growth, age_days: age };
 const cell = (name, place) => (TEXTS[name] || count)(board[name][place]);
+// Gains and losses have colours beside their signs; what rounds to zero has neither.
+const signClass = (name, place) => (SIGNS.has(name) ? { "+": "up", "−": "down" }[cell(name, place)[0]] || "" : "");
 const range = (low, high) => (low === null || high === null ? "" : `${share(low)} – ${share(high)}`);
 
 function chances(place) {
