@@ -34,6 +34,14 @@ class Style(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     rank: int
+    rank_growth: int | None
+    rank_share: int | None
+    rank_rising: int | None
+    previous_rank: int | None
+    """On the leaderboard of `previous_origin`; null where that does not have the style."""
+    rank_change: int | None
+    """Positive where the style climbed since."""
+    previous_origin: date | None
     style: str
     name: str
     share_now: float | None

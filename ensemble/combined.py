@@ -6,6 +6,7 @@ Later origins are forecast with it, so that nothing is fitted for them.
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,10 +49,10 @@ def load_combined(folder: Path) -> Combined:
     if not (folder / ABOUT).is_file():
         raise UserError(f"{folder / ABOUT}: missing: made by an earlier version; run `stylecast ensemble --force`")
     about, arrays = json.loads((folder / ABOUT).read_text(encoding="utf-8")), load_file(folder / ARRAYS)
-    names = {field.name for field in fields(Calibration)}
+    names = [field.name for field in fields(Calibration)]
     calibrations = []
     for number, told in enumerate(about["calibrations"]):
-        own = {n: arrays[f"{number}.{n}"] for n in names if f"{number}.{n}" in arrays}
+        own: dict[str, Any] = {n: arrays[f"{number}.{n}"] for n in names if f"{number}.{n}" in arrays}
         calibrations.append(Calibration(**own, **told))
     return Combined(
         tuple(about["models"]), arrays["weights"], pd.DatetimeIndex(about["fitted_on"]), about["in_sample"],

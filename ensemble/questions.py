@@ -10,7 +10,7 @@ from ensemble.board import recent_emerging
 from ensemble.live import Live
 from stylecast.errors import UserError
 
-TEXTS = ("pictures", "keywords", "reasons", "origin", "target_start", "target_end")
+TEXTS = ("pictures", "keywords", "reasons", "origin", "previous_origin", "target_start", "target_end")
 """Columns of the leaderboard that order nothing."""
 
 
