@@ -31,6 +31,7 @@ from stylecast.cli import guarded
 from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
 from stylecast.loop import LoopConfig, train
+from stylecast.precision import autocast
 from stylecast.world import World, open_world
 
 WARM, TIMED = 5, 15  # steps before the clock starts, and steps on the clock
@@ -136,7 +137,7 @@ def seconds_a_step(task: nn.Module, lessons: Lessons, config: BackbonesConfig) -
             started = time.process_time()
         index = torch.randint(len(lessons.training), (config.batch_size,), generator=generator).numpy()
         batch = lessons.training.batch(index, generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu"), "auto"):
             losses = task(batch)
         optimiser.zero_grad(set_to_none=True)
         sum(losses.values(), start=torch.zeros(())).backward()

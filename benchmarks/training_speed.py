@@ -16,6 +16,7 @@ from pretrain.task import PretrainTask
 from pretrain.train import Lessons, PretrainConfig, new_task, read_lessons
 from stylecast.errors import UserError
 from stylecast.loop import Task, train
+from stylecast.precision import autocast
 from stylecast.world import World
 
 WARM = 5  # steps before the clock counts
@@ -87,8 +88,7 @@ def bare_seconds(on: Setting, steps: int, work: Callable[[dict[str, Tensor]], Te
     for _ in range(steps + WARM):
         started = time.perf_counter()
         on.task.zero_grad(set_to_none=True)
-        enabled = on.config.loop.precision == "bf16"
-        with torch.autocast(on.world.device.type, torch.bfloat16, enabled=enabled):
+        with autocast(on.world.device, on.config.loop.precision):
             loss = work(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()  # a GPU works behind our back until it is asked

@@ -34,6 +34,14 @@ class Style(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     rank: int
+    rank_growth: int | None
+    rank_share: int | None
+    rank_rising: int | None
+    previous_rank: int | None
+    """On the leaderboard of `previous_origin`; null where that does not have the style."""
+    rank_change: int | None
+    """Positive where the style climbed since."""
+    previous_origin: date | None
     style: str
     name: str
     share_now: float | None
@@ -59,20 +67,25 @@ class NewStyle(BaseModel):
     """A group of posts that belong to no style, proposed as a new one; it has no forecast."""
 
     proposal: str
+    first_proposal: str
+    """The id under which the group was first found."""
     name: str
     keywords: list[str]
+    first_seen: date
     posts: int
-    new: int
-    """Posts in its last month."""
+    new_posts: int
+    """Posts in the last month that was scanned."""
+    share: float
+    """Of that month's posts."""
     growth: float | None
-    """Of its share of a month's posts against the month before, a fraction; null for a first month."""
+    """Of that share against the month before, percent; null for a new one."""
     authors: int
-    since: date
-    """Its earliest post."""
     nearest: str
     """The known style that is nearest."""
-    items: list[str]
-    """Those nearest to its middle: ids of pictures, or of posts where styles come from texts."""
+    nearest_name: str
+    pictures: list[str]
+    """Ids of those nearest to its middle; none where styles come from texts."""
+    post_ids: list[str]
 
 
 class RecordRow(BaseModel):

@@ -1,4 +1,4 @@
-"""What a run of styles tells of its styles beside the counts: which are alike, where they came from, what is new.
+"""What a run of styles tells of its styles beside the counts: which are alike, and where they came from.
 
 Shapes: S styles, V dimensions of the clusters' space.
 """
@@ -10,26 +10,21 @@ import numpy as np
 import pandas as pd
 
 from rank.style_vectors import style_vectors
-from recall.accept import read_proposals
-from recall.emerging import PROPOSALS
 from recall.lineage import LINEAGE, read_lineage
 
 NEAREST = 5
 """Styles that are told to be like another, the most alike first."""
 CHUNK = 1024
-DAY = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Neighbours, lineage and proposals of a run of styles."""
+    """Neighbours and lineage of a run of styles."""
 
     near: dict[str, list[tuple[str, float]]]
     """Style → the styles most like it with the cosine of their centroids; empty where the run keeps no centroids."""
     lineage: pd.DataFrame | None
     """What happened to styles at refits (`recall.lineage.COLUMNS`); None where the run tells none."""
-    proposals: pd.DataFrame | None
-    """New styles that were proposed (`recall.emerging.COLUMNS`); None where nothing was looked for."""
 
     @classmethod
     def load(cls, folder: Path, styles: tuple[str, ...]) -> "Beside":
@@ -43,22 +38,12 @@ class Beside:
         return cls(
             {} if vectors_SV is None else nearest(vectors_SV, styles),
             read_lineage(folder) if (folder / LINEAGE).is_file() else None,
-            read_proposals(folder) if (folder / PROPOSALS).is_file() else None,
         )
 
     @classmethod
     def nothing(cls) -> "Beside":
         """For a board that stands alone."""
-        return cls({}, None, None)
-
-    def emerging(self, origin: pd.Timestamp) -> pd.DataFrame | None:
-        """What the scan of the last whole month by an origin proposes and nobody accepted, most posts first."""
-        if self.proposals is None:
-            return None
-        month = (origin + DAY).to_period("M") - 1
-        done = set(self.proposals.loc[self.proposals["accepted"] != "", "first"])
-        found = self.proposals[(self.proposals["month"] == str(month)) & ~self.proposals["first"].isin(done)]
-        return found.sort_values(["posts", "proposal"], ascending=[False, True], ignore_index=True)
+        return cls({}, None)
 
     def of(self, style: str) -> pd.DataFrame:
         """The lineage of a style: rows that it came from, or went into."""

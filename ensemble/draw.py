@@ -1,7 +1,5 @@
 """The page of a board: gathers what a run holds for it."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from data.posts import Posts
@@ -11,21 +9,18 @@ from ensemble.history import past_forecasts
 from ensemble.page import render_page
 from ensemble.page_data import MANY, NEW, NEW_PICTURES, PageMeta, Sources, page_data
 from ensemble.record import ENSEMBLE, build_record
+from ensemble.scored import LeaderboardSettings, Scored
 from ensemble.thumbnails import encode_thumbnails, limit_pictures
 
-if TYPE_CHECKING:  # only for types: the stage `leaderboard` itself draws with this
-    from ensemble.leaderboard import LeaderboardSettings, Scored
 
-
-def _wanted(shown: pd.DataFrame, emerging: pd.DataFrame | None) -> set[str]:
+def _wanted(shown: pd.DataFrame, emerging: pd.DataFrame) -> set[str]:
     """Ids of the pictures that the page may show."""
     ids = {name for names in shown["pictures"] for name in names.split(";") if name}
-    new = [] if emerging is None else emerging["items"].head(NEW)
-    return ids | {name for names in new for name in names.split(";")[:NEW_PICTURES] if name}
+    return ids | {name for names in emerging["pictures"].head(NEW) for name in names.split(";")[:NEW_PICTURES] if name}
 
 
 def draw_page(
-    board: pd.DataFrame, scored: "Scored", posts: Posts | None, settings: "LeaderboardSettings",
+    board: pd.DataFrame, scored: Scored, posts: Posts | None, settings: LeaderboardSettings,
     beside: Beside | None = None, search: str = "", origins: tuple[pd.Timestamp, ...] = (),
 ) -> tuple[str, int]:  # fmt: skip
     """The page of a board, and how many pictures were at hand for it.
@@ -40,17 +35,17 @@ def draw_page(
         origins: days that a server has leaderboards of.
     """
     beside, origin = beside or Beside.nothing(), board["origin"].iloc[0]
-    many = len(board) > MANY
+    many, emerging = len(board) > MANY, scored.proposed(origin)
     # Ten thousand styles: one small picture each is what a page of a few megabytes has room for.
     shown = limit_pictures(board, 1 if many else settings.pictures)
     thumbnails: dict[str, bytes] = {}
     if posts is not None:
         side = settings.picture_side // 2 if many else settings.picture_side
-        thumbnails = encode_thumbnails(posts, _wanted(shown, beside.emerging(origin)), max(side, 16))
+        thumbnails = encode_thumbnails(posts, _wanted(shown, emerging), max(side, 16))
     models = [ENSEMBLE, build_record(scored.metrics).chosen]
     sources = Sources(
         scored.panel, scored.metrics, past_forecasts(scored.forecast, scored.panel, origin, models), scored.reasons,
-        beside, thumbnails,
+        beside, emerging, thumbnails,
     )  # fmt: skip
     meta = PageMeta(
         title=settings.title, feed=settings.feed, ranked_by=settings.by, language=settings.language,

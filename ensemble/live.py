@@ -22,8 +22,8 @@ from data.prepare import PrepareConfig
 from ensemble.beside import Beside
 from ensemble.draw import draw_page
 from ensemble.history import History, past_forecasts, share_history
-from ensemble.leaderboard import LeaderboardSettings, Scored
 from ensemble.record import ENSEMBLE
+from ensemble.scored import LeaderboardSettings, Scored
 from ensemble.uploads import PictureReader
 from recall.cluster import Clusters
 from recall.embeddings import normalise
@@ -64,7 +64,7 @@ class Live:
         searcher: of the recall run; None where the posts have no pictures.
         membership: of the pictures; None where the run has no styles.
         scored: None where the run has none.
-        beside: neighbours, lineage and proposals of the styles.
+        beside: neighbours and lineage of the styles.
         settings: of leaderboard and page.
         contents: stage → hash of what it wrote.
         reader: of further pictures; None where there is no searcher.

@@ -19,6 +19,7 @@ from ensemble.beside import Beside
 from ensemble.columns import RECENT_DAYS, per_post, shown
 from ensemble.figures import decimals_of
 from ensemble.history import DAY, PAST_COLUMNS, came, share_history
+from ensemble.proposed import COLUMNS as PROPOSED
 from ensemble.record import ENSEMBLE, Record, build_record, calibration, errors
 
 MOVERS = 5
@@ -30,7 +31,7 @@ NEW = 24
 """Proposals that are shown."""
 NEW_PICTURES = 4
 TEXTS = ("style", "name", "keywords")
-SKIPPED = (*TEXTS, "pictures", "reasons", "origin", "target_start", "target_end")
+SKIPPED = (*TEXTS, "pictures", "reasons", "origin", "previous_origin", "target_start", "target_end")
 KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 Pictures = dict[str, list[int]]
 
@@ -72,7 +73,9 @@ class Sources:
     reasons: pd.DataFrame | None = None
     """What moved the forecasts (`rank.reasons`)."""
     beside: Beside = field(default_factory=Beside.nothing)
-    """Neighbours, lineage, proposals."""
+    """Neighbours and lineage."""
+    emerging: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PROPOSED))
+    """New styles that are proposed (`ensemble.proposed`)."""
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     """Small JPEG or PNG pictures by picture_id."""
 
@@ -215,11 +218,9 @@ def _lineage(beside: Beside) -> list[Any]:
     return [[plain(value, 3) for value in row] for row in beside.lineage[names].itertuples(index=False)]
 
 
-def _emerging(table: pd.DataFrame | None, pictures: Pictures) -> list[dict[str, Any]] | None:
-    if table is None:
-        return None
-    names = ["proposal", "name", "keywords", "posts", "new", "growth", "authors", "since", "month", "nearest"]
-    rows: list[dict[Hashable, Any]] = table[names].head(NEW).to_dict("records")
+def _emerging(table: pd.DataFrame, pictures: Pictures) -> list[dict[str, Any]]:
+    names = ["proposal", "name", "keywords", "posts", "new_posts", "growth", "authors", "first_seen", "nearest"]
+    rows: list[dict[Hashable, Any]] = table[names].to_dict("records")
     return [{str(name): plain(value, 3) for name, value in row.items()}
             | {"pictures": pictures.get(f"new:{row['proposal']}", [])} for row in rows]  # fmt: skip
 
@@ -254,12 +255,11 @@ def page_data(board: pd.DataFrame, sources: Sources, meta: PageMeta) -> dict[str
     origin: pd.Timestamp = first["origin"]
     decimals = decimals_of(board["share_now"])
     unit = 10.0 ** -(decimals + 3)
-    moving, new = movers(board), sources.beside.emerging(origin)
+    moving, new = movers(board), sources.emerging.head(NEW)
     wanted = dict(zip(board["style"], board["pictures"].str.split(";"), strict=True))
     order = {style: wanted[style] for names in moving.values() for style in names}
-    if new is not None:
-        items = zip(new["proposal"].head(NEW), new["items"].head(NEW), strict=True)
-        order |= {f"new:{name}": text.split(";")[:NEW_PICTURES] for name, text in items}
+    order |= {f"new:{name}": text.split(";")[:NEW_PICTURES]
+              for name, text in zip(new["proposal"], new["pictures"], strict=True)}  # fmt: skip
     pictures, uris = choose_pictures(order | wanted, sources.thumbnails, meta.picture_bytes)
     places = {style: place for place, style in enumerate(board["style"])}
     posts = Sums.of(sources.panel).until(origin).total(origin - (RECENT_DAYS - 1) * DAY, origin)
@@ -267,6 +267,7 @@ def page_data(board: pd.DataFrame, sources: Sources, meta: PageMeta) -> dict[str
         "title": meta.title, "feed": meta.feed, "ranked_by": meta.ranked_by, "language": meta.language,
         "search": meta.search, "origins": [plain(day) for day in meta.origins], "interval": meta.interval,
         "origin": plain(origin), "target_start": plain(first["target_start"]), "target_end": plain(first["target_end"]),
+        "previous": plain(first["previous_origin"]) if "previous_origin" in board else None,
         "posts": plain(posts), "emerging_share": plain(meta.emerging_share, 3), "decimals": decimals, "unit": unit,
         "shown": shown(board), "per_post": per_post(board),
         "board": {str(name): _plain(board[name]) for name in board.columns if name not in SKIPPED}

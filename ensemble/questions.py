@@ -28,7 +28,7 @@ from ensemble.live import Live
 from ensemble.record import build_record
 from stylecast.errors import UserError
 
-TEXTS = ("pictures", "keywords", "reasons", "origin", "target_start", "target_end")
+TEXTS = ("pictures", "keywords", "reasons", "origin", "previous_origin", "target_start", "target_end")
 """Columns of the leaderboard that order nothing."""
 
 
@@ -89,11 +89,12 @@ def board(live: Live, day: date | None, words: str, sort: str, limit: int, offse
 
 
 def _emerging(live: Live, origin: pd.Timestamp) -> list[NewStyle]:
-    table = live.beside.emerging(origin)
-    rows = [] if table is None else [plain(row) for row in table.to_dict("records")]
-    names = [name for name in NewStyle.model_fields if name not in ("keywords", "items")]
-    return [NewStyle(**{name: row[name] for name in names}, keywords=row["keywords"].split(),
-                     items=row["items"].split(";")) for row in rows]  # fmt: skip
+    assert live.scored is not None
+    told = []
+    for row in live.scored.proposed(origin).to_dict("records"):
+        ids = {name: [part for part in row[name].split(";") if part] for name in ("pictures", "post_ids")}
+        told.append(NewStyle(**plain(row) | ids | {"keywords": row["keywords"].split()}))
+    return told
 
 
 def _record(live: Live) -> ForecastRecord:

@@ -64,6 +64,35 @@ class Items:
         return np.flatnonzero(posts.table["post_id"].isin(self.table["post_id"][chosen_N]))
 
 
+def kept_items(
+    posts: Posts, recall: Path | None, captions: Path | None, config: SourceConfig, styles: Path
+) -> tuple[Items | None, Items | None]:
+    """Pictures and texts of posts, as far as the source asks for them, by what a run of `styles` learnt before.
+
+    Args:
+        posts: dated posts.
+        recall: run folder of `recall` that holds these posts' vectors; None for texts alone.
+        captions: run folder of `caption` on these posts, if the styles were found with one.
+        config: of the run of `styles`.
+        styles: its folder, with the word vectors.
+
+    Returns:
+        Either is None where the source does not read it.
+    """
+    pictures = None if config.source == "text" or recall is None else picture_items(posts, recall)
+    if config.source not in ("text", "both"):
+        return pictures, None
+    if config.text_by != "words":
+        return pictures, _read_texts(posts, recall, captions, config)
+    return pictures, texts_by(TextVectors.load(styles / "text"), posts, captions)
+
+
+def joined_items(first: Items, then: Items) -> Items:
+    """The ones, then the others."""
+    table = pd.concat([first.table, then.table], ignore_index=True)
+    return Items(table, np.concatenate([first.vectors_ND, then.vectors_ND]))
+
+
 def posts_before(posts: Posts, cut_off: pd.Timestamp | None) -> np.ndarray:
     """Which posts may be learnt from; bool P."""
     times = posts.table["time"]
@@ -150,17 +179,21 @@ def head_vectors(recall: Path) -> np.ndarray:
     return vectors_ND
 
 
-def side_by_side(pictures: Items, texts: Items, cut_off: pd.Timestamp | None) -> Items:
-    """Pictures with the text of their post beside them, each block with the same spread before the cut-off.
+def side_by_side(pictures: Items, texts: Items, first_N: np.ndarray) -> Items:
+    """Pictures with the text of their post beside them, each block with the same spread over what is fitted on.
 
     A picture whose post has no text gets the mean text, which speaks for no style.
+
+    Args:
+        pictures: the items.
+        texts: of their posts.
+        first_N: which pictures are fitted on.
     """
     row_of = pd.Series(np.arange(len(texts.table)), index=texts.table["post_id"])
     rows = row_of.reindex(pictures.table["post_id"]).to_numpy()
     known_N = ~np.isnan(rows)
     side_ND = np.full((len(rows), texts.vectors_ND.shape[1]), np.nan, np.float32)
     side_ND[known_N] = texts.vectors_ND[rows[known_N].astype(int)]
-    first_N = pictures.before(cut_off)
     said = set(texts.table.loc[texts.table["generated"], "post_id"])
     table = pictures.table.assign(generated=pictures.table["post_id"].isin(said))
     return Items(table, np.hstack([equal_weight(pictures.vectors_ND, first_N), equal_weight(side_ND, first_N)]))
@@ -213,7 +246,8 @@ def load_items(
         raise UserError(f"{recall} saw whole pictures; give --recall a run of `stylecast recall --view garment`")
     if config.source != "both":
         return pictures
-    return side_by_side(pictures, text_items(posts, recall, captions, config, cut_off, folder), cut_off)
+    texts = text_items(posts, recall, captions, config, cut_off, folder)
+    return side_by_side(pictures, texts, pictures.before(cut_off))
 
 
 def _view(recall: Path) -> str:

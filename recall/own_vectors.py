@@ -130,7 +130,7 @@ def read_own(
     if source.source == "pictures":
         return posts, own
     dated = Posts(table.assign(time=times.fillna(pd.Timestamp(0))), seen, posts.images)  # undated: all are learnt from
-    return posts, side_by_side(own, text_items(dated, None, None, source, cut_off, folder), cut_off)
+    return posts, side_by_side(own, text_items(dated, None, None, source, cut_off, folder), own.before(cut_off))
 
 
 def keep_own(posts: Posts, folder: Path) -> None:

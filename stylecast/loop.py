@@ -30,6 +30,7 @@ from stylecast.errors import UserError
 from stylecast.loader import made_ahead
 from stylecast.logs import progress
 from stylecast.muon import Muon, build_optimiser
+from stylecast.precision import Precision, autocast
 from stylecast.world import World, broadcast_object, mean_over_ranks
 
 log = logging.getLogger(__name__)
@@ -105,8 +106,9 @@ class LoopConfig:
     """Share of all steps over which the learning rate rises from 0; a cosine follows."""
     clip_norm: float = 1.0
     """Largest norm of the gradient; 0 = not clipped."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """bf16: autocast to bfloat16, on CPU too; fp32: no autocast."""
+    precision: Precision = "auto"
+    """bf16: autocast to bfloat16; fp32: no autocast; auto: bf16 where the GPU or CPU multiplies it natively, which is
+    several times faster, and fp32 elsewhere, where bf16 is many times slower."""
     evaluate_every: int = 1
     """Validate after this many epochs."""
     patience: int = 0
@@ -259,7 +261,7 @@ class _Trainer:
     def _backward(self, batch: dict[str, Tensor], sync: bool) -> dict[str, Tensor]:
         if isinstance(self.model, DistributedDataParallel):
             self.model.require_backward_grad_sync = sync
-        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        with autocast(self.world.device, self.config.precision):
             losses = self.model(batch)
         total = sum(losses.values(), start=torch.zeros((), device=self.world.device))
         (total / self.config.accumulate).backward()

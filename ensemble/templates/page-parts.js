@@ -67,15 +67,14 @@ function showMovers() {
 
 function showEmerging() {
   const holder = at("emerging");
-  if (!data.emerging) return holder.replaceChildren(h("p", { class: "soft" }, say("not_looked")));
   const cards = data.emerging.map((row) => {
     const near = placeOf.get(row.nearest);
     return h("li", {},
       row.pictures.length ? h("span", { class: "pics" }, images(row.pictures, row.name || row.proposal, 4, 64)) : null,
       h("b", { lang: langOf(row.name) }, row.name || row.proposal),
       row.keywords && row.keywords !== row.name ? h("span", { class: "words", lang: langOf(row.keywords) }, row.keywords) : null,
-      h("small", {}, `${say("first_seen", { day: date(row.since) })} · ${say("new_posts", { posts: number(row.posts, {}), authors: number(row.authors, {}), new: number(row.new, {}) })}`,
-        row.growth === null ? "" : ` · ${say("new_growth", { growth: growth(100 * row.growth) })}`),
+      h("small", {}, `${say("first_seen", { day: date(row.first_seen) })} · ${say("new_posts", { posts: number(row.posts, {}), authors: number(row.authors, {}), new: number(row.new_posts, {}) })}`,
+        row.growth === null ? "" : ` · ${say("new_growth", { growth: growth(row.growth) })}`),
       near === undefined ? null : h("small", {}, `${say("nearest_to")} `, styleLink(near)));
   });
   holder.replaceChildren(...[h("p", { class: "soft" }, say(cards.length ? "emerging_note" : "no_emerging")), cards.length ? h("ul", { class: "new" }, cards) : ""].filter(Boolean));

@@ -57,7 +57,7 @@ function rankChange(place) {
   if (moved === null) return null;
   const text = moved > 0 ? say("rank_up", { n: moved }) : moved < 0 ? say("rank_down", { n: -moved }) : say("rank_same");
   const mark = moved > 0 ? `▲${moved}` : moved < 0 ? `▼${-moved}` : "=";
-  return h("small", { class: moved > 0 ? "up" : moved < 0 ? "down" : "", title: `${say("rank_change")}: ${text}` },
+  return h("small", { class: moved > 0 ? "up" : moved < 0 ? "down" : "", title: `${data.previous ? say("rank_since", { day: date(data.previous) }) : say("rank_change")}: ${text}` },
     h("span", { "aria-hidden": "true" }, mark), h("span", { class: "hide" }, text));
 }
 

@@ -10,7 +10,7 @@ from ensemble.board import build_leaderboard
 from ensemble.history import past_forecasts
 from ensemble.page import render_page
 from ensemble.page_data import PageMeta, Sources, page_data
-from recall.emerging import COLUMNS as PROPOSED
+from ensemble.proposed import COLUMNS as PROPOSED
 from recall.lineage import COLUMNS as LINEAGE
 
 HOSTILE = (
@@ -80,19 +80,24 @@ def reasons_of(panel: Panel, origin: pd.Timestamp) -> pd.DataFrame:
 
 
 def beside_of(panel: Panel) -> Beside:
-    """Neighbours, two refits, a proposal."""
+    """Neighbours, two refits."""
     vectors_SV = np.random.default_rng(3).normal(size=(len(panel.styles), 8))
     vectors_SV /= np.linalg.norm(vectors_SV, axis=1, keepdims=True)
     lineage = pd.DataFrame([(1, "s00002", "s00002", "split", True, 120, 0.6, 0.9, 0.1),
                             (1, "s00002", "s00003", "split", False, 80, 0.4, 0.8, 0.4),
                             (2, "", "s00003", "birth", False, 0, 0.0, 0.0, np.nan)], columns=LINEAGE)  # fmt: skip
-    new = {
-        "proposal": "e2024-05-1", "first": "e2024-04-1", "month": "2024-05", "known_from": pd.Timestamp("2024-06-01"),
-        "posts": 31, "new": 17, "share": 0.01, "growth": 0.4, "authors": 9, "name": f"mesh {HOSTILE[0]}",
-        "keywords": "mesh 网纱 sheer", "nearest": "s00001", "nearest_name": "x", "distance": 1.0, "radius": 1.0,
-        "since": pd.Timestamp("2024-03-09"), "items": "p1/0;p2/0;p3/0", "accepted": "",
+    return Beside(nearest(vectors_SV, panel.styles), lineage)
+
+
+def new_ones() -> pd.DataFrame:
+    """A proposal with a hostile name."""
+    row = {
+        "origin": ORIGINS[-1], "proposal": "e2024-05-1", "first_proposal": "e2024-04-1", "name": f"mesh {HOSTILE[0]}",
+        "keywords": "mesh 网纱 sheer", "first_seen": pd.Timestamp("2024-03-09"), "posts": 31, "new_posts": 17,
+        "share": 0.01, "growth": 40.0, "authors": 9, "nearest": "s00001", "nearest_name": "x",
+        "pictures": "p1/0;p2/0;p3/0", "post_ids": "p1;p2;p3",
     }  # fmt: skip
-    return Beside(nearest(vectors_SV, panel.styles), lineage, pd.DataFrame([new], columns=PROPOSED))
+    return pd.DataFrame([row], columns=PROPOSED)
 
 
 def metrics_of() -> pd.DataFrame:
@@ -121,10 +126,10 @@ def page_of(styles: int, pictures: int = 3, side: int = 128, meta: PageMeta | No
     """The page of a made-up board."""
     panel = panel_of(styles, 1100 if styles < 2000 else 800)
     forecast, known = forecasts_of(panel), styles_of(panel, pictures)
-    board = build_leaderboard(forecast, panel, known)
-    origin = board["origin"].iloc[0]
+    earlier = build_leaderboard(forecast, panel, known, ORIGINS[-2])
+    board, origin = build_leaderboard(forecast, panel, known, previous=earlier), ORIGINS[-1]
     sources = Sources(
         panel, metrics_of(), past_forecasts(forecast, panel, origin, ["ensemble", "last"]),
-        reasons_of(panel, origin), beside_of(panel), thumbnails_of(known, side),
+        reasons_of(panel, origin), beside_of(panel), new_ones(), thumbnails_of(known, side),
     )  # fmt: skip
     return render_page(page_data(board, sources, meta or PageMeta(emerging_share=0.034, language="en")))

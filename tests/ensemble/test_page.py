@@ -16,13 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.panel import Panel
-from ensemble.beside import Beside, nearest
+from ensemble.beside import nearest
+from ensemble.board import build_leaderboard
 from ensemble.history import past_forecasts, share_history
-from ensemble.leaderboard import build_leaderboard
 from ensemble.page import SCRIPTS, as_json, read_template, render_page, words
 from ensemble.page_data import PageMeta, Sources, choose_pictures, movers, page_data
-from recall.emerging import COLUMNS as PROPOSED
-from recall.lineage import COLUMNS as LINEAGE
 
 MakePanel = Callable[..., Panel]
 ORIGIN = pd.Timestamp("2024-03-31")
@@ -173,7 +171,8 @@ def test_bare_board(make_panel: MakePanel, forecast: pd.DataFrame) -> None:
     assert told["per_post"] == []
     assert told["board"]["p_up"] == [None] * 4
     assert told["record"]["verdict"] == "none"
-    assert (told["past"], told["truth"], told["reasons"], told["near"], told["emerging"]) == (None,) * 5
+    assert (told["past"], told["truth"], told["reasons"], told["near"]) == (None,) * 4
+    assert (told["emerging"], told["lineage"]) == ([], [])
     with pytest.raises(ValueError, match="no styles"):
         page_data(build_leaderboard(forecast, panel).head(0), Sources(panel), PageMeta())
 
@@ -241,16 +240,6 @@ def test_neighbours_the_slow_way() -> None:
         assert [style for style, _ in found[name]] == [style for _, style in expected]
         assert [cosine for _, cosine in found[name]] == pytest.approx([cosine for cosine, _ in expected])
     assert nearest(vectors_SV[:1], names[:1]) == {"s00": []}
-
-
-def test_emerging_as_of_the_origin() -> None:
-    rows = [("e1", "e1", "2024-02", 20, ""), ("e2", "e1", "2024-03", 25, ""), ("e3", "e3", "2024-03", 40, "s09"),
-            ("e4", "e4", "2024-03", 30, ""), ("e5", "e5", "2024-04", 99, "")]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["proposal", "first", "month", "posts", "accepted"]).reindex(columns=PROPOSED)
-    beside = Beside({}, pd.DataFrame(columns=LINEAGE), table)
-    assert beside.emerging(ORIGIN)["proposal"].tolist() == ["e4", "e2"]
-    assert beside.emerging(ORIGIN - pd.Timedelta(days=1))["proposal"].tolist() == ["e1"]  # March is not over
-    assert Beside.nothing().emerging(ORIGIN) is None
 
 
 def test_both_languages_say_the_same() -> None:
