@@ -42,9 +42,10 @@ from pretrain.train import PretrainConfig
 from pretrain.train import main as pretrain
 from pretrain.vocabulary import Vocabulary
 from recall.gallery import Gallery, build_gallery
+from recall.matcher import Matcher
 from recall.metrics import ndcg, ranked_relevance
 from recall.task import score_gallery
-from recall.train import RecallConfig, load_recall
+from recall.train import RecallConfig
 from recall.train import main as recall
 from stylecast.cli import guarded
 from stylecast.logs import set_up_logging
@@ -118,7 +119,7 @@ def ours(trial: Trial, seed: int, share: float) -> tuple[Scores, Gallery]:
         before = pretrain(trial.pretraining(share, seed, out / "pretrain"))
         loop = trial.loop(RecallConfig().loop, 1 - share, seed, 2)  # each pair brings a mined negative along
         run = recall(RecallConfig(posts=trial.folder, pretrain=before, out=out / "recall", loop=loop))
-        models = load_recall(run)
+        models = Matcher.from_pretrained(run)
     gallery, words_QW = trial.gallery(models.vocabulary, "later")
     pictures = PixelPictures(trial.posts.images, AugmentConfig())
     word_QN, sentence_QN = score_gallery(models.encoder, models.text, pictures, gallery, words_QW)

@@ -77,7 +77,7 @@ def search_rows(config: BenchmarkConfig, truth_N: np.ndarray, later_N: np.ndarra
         own, others = np.flatnonzero(later_N & (truth_N == style)), np.flatnonzero(later_N & (truth_N != style))
         if len(own) < RELEVANT:
             continue
-        numbers = searcher.encode(phrase)
+        numbers = searcher.models.encode(phrase)
         values: dict[str, list[float]] = {name: [] for name in told}
         for _ in range(POOLS):
             rows = np.concatenate([rng.choice(own, RELEVANT, False), rng.choice(others, POOL - RELEVANT, False)])

@@ -40,12 +40,13 @@ from recall.cluster import Clusters
 from recall.embeddings import HEADS, Embeddings, normalise
 from recall.gallery import Blend
 from recall.index import Index
+from recall.matcher import BLEND
 from recall.matchers import TextEncoder
 from recall.phrases import WordLevels
 from recall.search import Searcher
 from recall.styles import StylesConfig
-from recall.train import BLEND, PICTURES, WEIGHTS, RecallConfig
-from stylecast.checkpoint import save_parts
+from recall.train import PICTURES, RecallConfig
+from stylecast.checkpoint import WEIGHTS, save_parts
 from stylecast.cli import guarded
 from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
@@ -121,7 +122,7 @@ def _write_recall(config: ServeBenchmarkConfig, folder: Path, heads_NHD: np.ndar
     words = MARKS + tuple(word_of(number) for number in range(WORDS))
     vocabulary = Vocabulary(words, (0,) * FIRST_WORD + (10,) * WORDS, 100_000)
     text = TextEncoder(torch.randn(len(words), config.dim))
-    save_parts(torch.nn.ModuleDict({"encoder": encoder, "text": text}), folder / WEIGHTS, ("encoder", "text"))
+    save_parts(torch.nn.ModuleDict({"encoder": encoder, "text": text}), folder / WEIGHTS)
     encoder.save(folder)
     text.save(folder)
     vocabulary.save(folder)

@@ -72,7 +72,7 @@ def sample_sets(world: Path, run: Path, folder: Path) -> list[Set]:
     paths = posts.pictures.set_index("picture_id")["path"].loc[pictures.table["id"]]
     truth_N = pd.read_csv(world / "truth" / "pictures.csv").set_index("path")["style"].loc[paths].to_numpy(str)
     texts = posts.table.set_index("post_id")["words"].loc[pictures.table["post_id"]].tolist()
-    first_N = pictures.before(cut_off)
+    first_N = pictures.before(cut_off, posts)
     seen = {"pictures": pictures.vectors_ND, "text": both.vectors_ND[:, width:], "both": both.vectors_ND}
     return [Set("sample", source, x_ND, first_N, ~first_N, truth_N, texts) for source, x_ND in seen.items()]
 

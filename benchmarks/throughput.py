@@ -6,8 +6,9 @@
 Training is the loop of `stylecast pretrain` with its loader, augmentation, losses and optimiser. It is told as a share
 of the bare forward and backward pass of the same encoder on the same tensor, and of the whole task's, so that what the
 losses cost is told apart from what the loop costs; with AdamW too, and for a larger backbone. Both sides are measured
-in turns, so that a busy machine slows both; a figure is the median over the repeats, with least and greatest. Processes
-and threads are programs of their own.
+in turns, so that a busy machine slows both; a figure is the median over the repeats, with least and greatest, by the
+clock on the wall and by the processor's time, which counts the loader's threads too. Processes and threads are programs
+of their own.
 """
 
 import json
@@ -16,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import torch
 import tyro
-from training_speed import VARIANTS, Setting, setting, told, training_rows, training_seconds
+from training_speed import VARIANTS, Setting, now_T, row, setting, told, training_rows, training_seconds
 
 from data.pictures import decode
 from data.prepare import PrepareConfig
@@ -37,6 +37,7 @@ from recall.embeddings import write_picture_embeddings
 from stylecast.cli import guarded
 from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
+from stylecast.precision import has_bf16
 from stylecast.world import open_world
 
 LARGE = (1440, 1080)  # height and width of a telephone's picture, pixels
@@ -48,6 +49,9 @@ class ThroughputConfig:
 
     posts: Path | None = None
     """Run folder of `prepare`; by default a small sample world is made."""
+    picture_size: int = 96
+    """Side that the pictures of that world are kept at, pixels: that of `stylecast run --recipe demo`; `stylecast
+    prepare` keeps 64 by default."""
     recipe: str = "small"
     """Recipe of `pretrain` whose encoder, losses and batch are measured."""
     steps: int = 25
@@ -56,9 +60,11 @@ class ThroughputConfig:
     """Most pictures that a repeat embeds, pictures."""
     repeats: int = 7
     """How often each side is measured; programs of their own half as often."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Which other training steps are measured beside the recipe's own."""
     only: Literal["all", "steps", "training"] = "all"
-    """`steps`: the training steps alone. `training`: print what this process, or these under torchrun, train a second,
-    as JSON; this is how the benchmark calls itself."""
+    """`steps`: training steps and embedding alone. `training`: print what this process, or these under torchrun, train
+    a second, as JSON; this is how the benchmark calls itself."""
 
 
 def embedding_row(on: Setting, config: ThroughputConfig) -> tuple[str, ...]:
@@ -71,37 +77,37 @@ def embedding_row(on: Setting, config: ThroughputConfig) -> tuple[str, ...]:
     ready = [some.batch(np.arange(start, start + 256)).to(on.world.device) for start in range(0, count, 256)]
     encoder, speed, share = on.task.encoder.to(on.world.device).eval(), [], []
     for _ in range(config.repeats):
-        started = time.perf_counter()
+        started_T = now_T()
         with torch.inference_mode():
             for batch in ready:
                 encoder(batch).sum().item()
-        bare = time.perf_counter() - started
+        bare_T = now_T() - started_T
         with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
+            started_T = now_T()
             write_picture_embeddings(encoder, some, np.arange(count).astype(str), Path(folder))
-            took = time.perf_counter() - started
-        speed.append(count / took)
-        share.append(bare / took)
-    return "embedding / encoder's forward", f"{statistics.median(speed):,.0f}", told(share)
+            took_T = now_T() - started_T
+        speed.append(count / took_T[0])
+        share.append(bare_T / took_T)
+    return row("embedding / encoder's forward", speed, share)
 
 
 def decoding_row(name: str, folder: Path, paths: list[str], config: ThroughputConfig) -> tuple[str, ...]:
     """Files to checked, upright squares, as a share of OpenCV's read and resize alone."""
-    size, least = PrepareConfig.picture_size, PrepareConfig.min_contrast
+    size, least = config.picture_size, PrepareConfig.min_contrast
     speed, share = [], []
     for _ in range(config.repeats):
-        started = time.perf_counter()
+        started_T = now_T()
         for path in paths:
             image = cv2.cvtColor(cv2.imread(str(folder / path)), cv2.COLOR_BGR2RGB)
             cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-        plain = time.perf_counter() - started
-        started = time.perf_counter()
+        plain_T = now_T() - started_T
+        started_T = now_T()
         for path in paths:
             decode(folder, path, size, least)
-        took = time.perf_counter() - started
-        speed.append(len(paths) / took)
-        share.append(plain / took)
-    return f"decoding {name} / OpenCV", f"{statistics.median(speed):,.0f}", told(share)
+        took_T = now_T() - started_T
+        speed.append(len(paths) / took_T[0])
+        share.append(plain_T / took_T)
+    return row(f"decoding {name} / OpenCV", speed, share)
 
 
 def picture_files(world: Path, folder: Path) -> tuple[list[str], list[str]]:
@@ -112,6 +118,21 @@ def picture_files(world: Path, folder: Path) -> tuple[list[str], list[str]]:
         large = cv2.resize(cv2.imread(str(path)), LARGE[::-1], interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number}.jpg"), large, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return [str(path.relative_to(world)) for path in small], sorted(path.name for path in folder.iterdir())
+
+
+def decoding_rows(world: Path, folder: Path, config: ThroughputConfig) -> list[tuple[str, ...]]:
+    """Pictures as the sample world has them, and as a telephone takes them."""
+    small, large = picture_files(world, folder)
+    return [decoding_row("sample pictures", world, small, config),
+            decoding_row(f"JPEG of {LARGE[1]}×{LARGE[0]}", folder, large, config)]  # fmt: skip
+
+
+def _drawn(place: Path) -> Path:
+    return sample(SampleConfig(out=place / "world", posts=1500, days=365))  # drawn once: it is up to date afterwards
+
+
+def _prepared(place: Path, size: int) -> Path:
+    return prepare(PrepareConfig(posts=_drawn(place) / "posts.csv", out=place / "prepare", picture_size=size))
 
 
 def in_program(config: ThroughputConfig, posts: Path, processes: int, threads: int) -> float:
@@ -134,10 +155,10 @@ def spread_rows(config: ThroughputConfig, posts: Path) -> list[tuple[str, ...]]:
         for name, (processes, threads) in ways.items():
             speeds[name].append(in_program(config, posts, processes, threads))
     first, *others = ways
-    rows = [(first, f"{statistics.median(speeds[first]):,.0f}", "")]
+    rows = [(first, f"{statistics.median(speeds[first]):,.0f}", "", "")]
     return rows + [
         (name, f"{statistics.median(speeds[name]):,.0f}",
-         told([speed / one for speed, one in zip(speeds[name], speeds[first], strict=True)]))
+         told([speed / one for speed, one in zip(speeds[name], speeds[first], strict=True)]), "")
         for name in others
     ]  # fmt: skip
 
@@ -146,9 +167,16 @@ def table(rows: list[tuple[str, ...]], on: Setting) -> str:
     """What was measured, and on what, as text."""
     shape = "×".join(map(str, on.lessons.training.pictures.images_NSSC.shape[1:3]))  # type: ignore[attr-defined]
     loop = on.config.loop
-    title = (f"Pictures of {shape} px, batch {loop.batch_size} a process, {loop.optimiser}, {loop.precision}, "
+    precision = ("bf16" if has_bf16(on.world.device) else "fp32") if loop.precision == "auto" else loop.precision
+    title = (f"Pictures of {shape} px, batch {loop.batch_size} a process, {loop.optimiser}, {precision}, "
              f"{torch.get_num_threads()} thread(s)")  # fmt: skip
-    lines = [title, "", "| | pictures/s | ratio |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
+    lines = [
+        title,
+        "",
+        "| | pictures/s | ratio | by processor's time |",
+        "|---|---|---|---|",
+        *("| " + " | ".join(line) + " |" for line in rows),
+    ]
     return "\n".join(lines)
 
 
@@ -156,32 +184,30 @@ def main(config: ThroughputConfig) -> str:
     """The table, as text.
 
     Raises:
-        UserError: an unknown recipe, or too few pictures.
+        UserError: an unknown recipe or variant, or too few pictures.
     """
     if config.recipe not in RECIPES:
         raise UserError(f"--recipe {config.recipe}: unknown; there are: {', '.join(RECIPES)}")
+    if set(config.variants) - set(VARIANTS):
+        raise UserError(f"--variants: choose from: {', '.join(VARIANTS)}")
     recipe = RECIPES[config.recipe]()
     with open_world() as world, tempfile.TemporaryDirectory() as place:
         if config.only == "training":
             if config.posts is None:
                 raise UserError("--only training: give --posts")
             on = setting(recipe, config.steps, config.posts, world)
-            step = training_seconds(on)
-            return json.dumps({"pictures_per_second": on.config.loop.batch_size / step}) if world.is_main else ""
-        folder = Path(place)
-        drawn = sample(SampleConfig(out=folder / "world", posts=1500, days=365))
-        posts = config.posts or prepare(PrepareConfig(posts=drawn / "posts.csv", out=folder / "prepare"))
-        small, large = picture_files(drawn, folder / "large")
+            step_T = training_seconds(on)
+            return json.dumps({"pictures_per_second": on.config.loop.batch_size / step_T[0]}) if world.is_main else ""
+        posts = config.posts or _prepared(Path(place), config.picture_size)
         on = setting(recipe, config.steps, posts, world)
         rows = training_rows(on, config.steps, config.repeats)
-        for which, change in VARIANTS.items():
+        for which in config.variants:
             steps, repeats = max(5, config.steps // 3), (config.repeats + 1) // 2
-            rows += training_rows(setting(change(recipe), steps, posts, world), steps, repeats, which)
+            rows += training_rows(setting(VARIANTS[which](recipe), steps, posts, world), steps, repeats, which)
+        rows.append(embedding_row(on, config))
         if config.only == "steps":
             return table(rows, on)
-        rows.append(embedding_row(on, config))
-        rows.append(decoding_row("sample pictures", drawn, small, config))
-        rows.append(decoding_row(f"JPEG of {LARGE[1]}×{LARGE[0]}", folder / "large", large, config))
+        rows += decoding_rows(_drawn(Path(place)), Path(place) / "large", config)
         rows += spread_rows(config, posts)
     return table(rows, on)
 

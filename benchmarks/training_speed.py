@@ -1,4 +1,7 @@
-"""A step of `stylecast pretrain`'s loop beside the bare passes of its encoder and of its whole task."""
+"""A step of `stylecast pretrain`'s loop beside the bare passes of its encoder and of its whole task.
+
+Shapes: T the two clocks, that on the wall and that of the processor's time of this process.
+"""
 
 import statistics
 import tempfile
@@ -21,11 +24,16 @@ from stylecast.world import World
 
 WARM = 5  # steps before the clock counts
 VARIANTS: dict[str, Callable[[PretrainConfig], PretrainConfig]] = {
-    " by AdamW": lambda recipe: replace(recipe, loop=replace(recipe.loop, optimiser="adamw")),
-    " of a backbone of ResNet-18's size at 96 px": lambda recipe: replace(
-        recipe, encoder=replace(recipe.encoder, channels=(64, 128, 256, 512), blocks=2, image_size=96)
+    "by AdamW": lambda recipe: replace(recipe, loop=replace(recipe.loop, optimiser="adamw")),
+    "of a backbone of ResNet-18's size": lambda recipe: replace(
+        recipe, encoder=replace(recipe.encoder, channels=(64, 128, 256, 512), blocks=2)
     ),
 }
+
+
+def now_T() -> np.ndarray:
+    """Both clocks, seconds; the processor's is the steadier one where other programs run."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 class Timed(Task):
@@ -37,11 +45,11 @@ class Timed(Task):
 
     def __init__(self, task: PretrainTask) -> None:
         super().__init__()
-        self.task, self.began = task, list[float]()
+        self.task, self.began = task, list[np.ndarray]()
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The task's losses."""
-        self.began.append(time.perf_counter())
+        self.began.append(now_T())
         return self.task(batch)  # type: ignore[no-any-return]
 
     def evaluate(self) -> dict[str, float]:
@@ -70,30 +78,30 @@ def setting(recipe: PretrainConfig, steps: int, posts: Path, world: World) -> Se
     return Setting(chosen, lessons, new_task(chosen, lessons, build_encoder(chosen.encoder)), world)
 
 
-def training_seconds(on: Setting) -> float:
-    """Median time of a step of the real loop."""
+def training_seconds(on: Setting) -> np.ndarray:
+    """Median time of a step of the real loop; by both clocks."""
     timed = Timed(on.task)
     with tempfile.TemporaryDirectory() as folder:
         loop = on.config.loop
         train(timed, on.lessons.training, loop, on.world, Path(folder), monitor="nothing", mode="max")
-    return float(np.median(np.diff(timed.began)[WARM:]))
+    return np.asarray(np.median(np.diff(timed.began, axis=0)[WARM:], axis=0))
 
 
-def bare_seconds(on: Setting, steps: int, work: Callable[[dict[str, Tensor]], Tensor]) -> float:
-    """Median time of one forward and backward pass on one batch, in the loop's precision."""
+def bare_seconds(on: Setting, steps: int, work: Callable[[dict[str, Tensor]], Tensor]) -> np.ndarray:
+    """Median time of one forward and backward pass on one batch, in the loop's precision; by both clocks."""
     batch = on.lessons.training.batch(np.arange(on.config.loop.batch_size), torch.Generator().manual_seed(0))
     batch = {name: tensor.to(on.world.device) for name, tensor in batch.items()}
     on.task.to(on.world.device).train()
     took = []
     for _ in range(steps + WARM):
-        started = time.perf_counter()
+        started_T = now_T()
         on.task.zero_grad(set_to_none=True)
         with autocast(on.world.device, on.config.loop.precision):
             loss = work(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()  # a GPU works behind our back until it is asked
-        took.append(time.perf_counter() - started)
-    return float(np.median(took[WARM:]))
+        took.append(now_T() - started_T)
+    return np.asarray(np.median(took[WARM:], axis=0))
 
 
 def told(values: list[float]) -> str:
@@ -101,16 +109,22 @@ def told(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
+def row(name: str, speed: list[float], share_T: list[np.ndarray]) -> tuple[str, ...]:
+    """A line of the table: pictures a second, and the ratio by both clocks."""
+    by_wall, by_processor = np.transpose(share_T).tolist()
+    return name, f"{statistics.median(speed):,.0f}", told(by_wall), told(by_processor)
+
+
 def training_rows(on: Setting, steps: int, repeats: int, which: str = "") -> list[tuple[str, ...]]:
     """The loop's step, as a share of the encoder's pass and of the task's."""
     speed, of_encoder, of_task = [], [], []
     for _ in range(repeats):
-        encoder = bare_seconds(on, steps, lambda batch: on.task.encoder(batch["pictures"]).square().mean())
-        step = training_seconds(on)
-        task = bare_seconds(on, steps, lambda batch: torch.stack(list(on.task(batch).values())).sum())
-        speed.append(on.config.loop.batch_size / step)
-        of_encoder.append(encoder / step)
-        of_task.append(task / step)
-    rate = f"{statistics.median(speed):,.0f}"
-    return [(f"training step{which} / encoder's forward and backward", rate, told(of_encoder)),
-            (f"training step{which} / encoder's and losses' forward and backward", rate, told(of_task))]  # fmt: skip
+        encoder_T = bare_seconds(on, steps, lambda batch: on.task.encoder(batch["pictures"]).square().mean())
+        step_T = training_seconds(on)
+        task_T = bare_seconds(on, steps, lambda batch: torch.stack(list(on.task(batch).values())).sum())
+        speed.append(on.config.loop.batch_size / step_T[0])
+        of_encoder.append(encoder_T / step_T)
+        of_task.append(task_T / step_T)
+    name = f"training step {which}".strip()
+    return [row(f"{name} / encoder's forward and backward", speed, of_encoder),
+            row(f"{name} / encoder's and losses' forward and backward", speed, of_task)]  # fmt: skip

@@ -134,13 +134,29 @@ class Panel:
             UserError: what is wrong with which row, and the remedy.
         """
         path = Path(path)
-        frame = read_table(path)
+        return cls.of(read_table(path), str(path), style_column, time_column, granularity, split_votes)
+
+    @classmethod
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        source: str = "the frame",
+        style_column: str = "style",
+        time_column: str | None = None,
+        granularity: Granularity | None = None,
+        split_votes: bool = True,
+    ) -> "Panel":
+        """Likewise, of a table in memory; errors call it `source`.
+
+        Raises:
+            UserError: as `read`.
+        """
         time = time_column or next((name for name in ("date", "time") if name in frame.columns), "date")
         if "count" in frame.columns:
-            return cls.from_frame(frame, str(path), style_column, time, granularity)
+            return cls.from_frame(frame, source, style_column, time, granularity)
         if style_column not in frame.columns or time not in frame.columns:
-            need_columns(frame, [style_column, time, "count"], str(path))
-        return cls.from_rows(frame, str(path), style_column, time, split_votes)
+            need_columns(frame, [style_column, time, "count"], source)
+        return cls.from_rows(frame, source, style_column, time, split_votes)
 
     @classmethod
     def from_frame(

@@ -84,3 +84,10 @@ def split_posts(posts: Posts, cut_off: pd.Timestamp | None, seed: int = 0, valid
         given = given.replace({"validation": "valid", "test": "later"})
         split = split.mask(given.isin(["train", "valid", "later"]) & ~late, given)
     return split
+
+
+def held_for_test(posts: Posts) -> np.ndarray:
+    """Which posts have "test" in their `split` column: nothing is fitted on them, however old; bool P."""
+    if "split" not in posts.table:
+        return np.zeros(len(posts.table), bool)
+    return (posts.table["split"].str.strip().str.lower() == "test").to_numpy(bool)

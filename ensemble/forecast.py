@@ -88,7 +88,15 @@ class ForecastConfig(PanelSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BacktestConfig(PanelSettings):
+class BacktestSettings(PanelSettings):
+    """How a panel is read, forecast and held against what came."""
+
+    test_origins: int | None = None
+    """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestConfig(BacktestSettings):
     """Forecast the past of a ready panel from rolling origins, and tell how good that was."""
 
     panel: tyro.conf.Positional[Path]
@@ -96,8 +104,6 @@ class BacktestConfig(PanelSettings):
     out: Path = Path("runs/backtest")
     """Folder for forecast.csv (test origins), metrics.csv, per_style.csv, per_origin.csv, next.csv (the period to come)
     and table.txt."""
-    test_origins: int | None = None
-    """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
     figures: bool = True
     """Draw fans of the largest moves, errors, calibration and LightGBM's features, as PNG and SVG."""
 
@@ -137,14 +143,17 @@ def judge(backtest: Backtest, level: float = 0.8) -> Outcome:
     return Outcome(backtest, combined, both, forecast, metrics, following, table)
 
 
-def _prepare(settings: PanelSettings, path: Path, test_origins: int | None) -> tuple[Panel, Target, Split]:
+def _prepare(settings: PanelSettings, panel: Panel, test_origins: int | None) -> tuple[Target, Split]:
     if not 0 < settings.interval < 1:
         raise UserError(f"--interval {settings.interval} is no part; give one between 0 and 1, such as 0.8")
     target = Target.parse(settings.target, settings.gap_days, settings.history_days)
+    return target, split_origins(panel, target, test_origins, settings.validation_origins or None)
+
+
+def _read(settings: PanelSettings, path: Path) -> Panel:
     panel = Panel.read(path, settings.style_column, settings.time_column or None)
     log.info("%s: %s", path, Seen.of(panel))
-    split = split_origins(panel, target, test_origins, settings.validation_origins or None)
-    return panel, target, split
+    return panel
 
 
 def told_weights(outcome: Outcome) -> dict[str, Any]:
@@ -171,9 +180,15 @@ def keep_reasons(found: Path, folder: Path) -> None:
             shutil.copyfile(found / name, folder / name)
 
 
-def _run(settings: PanelSettings, path: Path, test_origins: int | None, out: Path | None = None) -> Outcome:
-    """The outcome; with `out`, what explains it is written to that folder."""
-    panel, target, split = _prepare(settings, path, test_origins)
+def forecast_panel(
+    settings: PanelSettings, panel: Panel, test_origins: int | None, out: Path | None = None
+) -> Outcome:  # fmt: skip
+    """Backtest a panel and forecast what is to come; with `out`, what explains it is written to that folder.
+
+    Raises:
+        UserError: a setting is out of range, or the history is too short.
+    """
+    target, split = _prepare(settings, panel, test_origins)
     with open_world() as world, tempfile.TemporaryDirectory() as folder:
         members = build_members(settings.members, settings.boost, settings.fusion, Path(folder), world)
         full = settings.ladder == "full"
@@ -195,7 +210,7 @@ def forecast_main(config: ForecastConfig) -> str:
     Raises:
         UserError: the panel cannot be read or its history is too short.
     """
-    outcome = _run(config, config.panel, 0)
+    outcome = forecast_panel(config, _read(config, config.panel), 0)
     write_csv(outcome.following, config.out)
     return f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out}"
 
@@ -211,7 +226,7 @@ def backtest_main(config: BacktestConfig) -> str:
     """
     if config.out.is_file():
         raise UserError(f"--out {config.out} is a file; name a folder")
-    outcome = _run(config, config.panel, config.test_origins, config.out)
+    outcome = forecast_panel(config, _read(config, config.panel), config.test_origins, config.out)
     write_csv(outcome.forecast, config.out / "forecast.csv")
     keep_record(outcome, config.out)
     write_csv(outcome.following, config.out / "next.csv")

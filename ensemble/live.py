@@ -133,7 +133,7 @@ class Live:
         """
         if self.searcher is None:
             raise UserError("this run has no pictures to search")
-        numbers, unknown = self.searcher.known(phrase)
+        numbers, unknown = self.searcher.models.known(phrase)
         words = [self.searcher.models.vocabulary.words[number] for number in numbers]
         found = self.searcher.find(numbers, k) if numbers else self.searcher.pictures.head(0).assign(row=0, score=0.0)
         return words, unknown, found

@@ -41,6 +41,7 @@ from recall.train import main as recall
 from stylecast.cli import under_torchrun
 from stylecast.config import to_dict
 from stylecast.errors import UserError
+from stylecast.tracking import tracking_uri
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class _Starter:
     def __init__(self, nproc: int, verbosity: int) -> None:
         self.nproc = nproc
         self.flags = {-1: ["-q"], 0: [], 1: ["-v"]}[verbosity]
+        self.flags += ["--mlflow", tracking_uri()] if tracking_uri() else []
 
     def __call__(self, module: str, main: Callable[[Any], Any], config: Any) -> None:  # noqa: ANN401
         if self.nproc == 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,8 +24,11 @@ from pretrain.backbones import (
     own_size,
     rebuild_pretrained,
 )
+from stylecast.checkpoint import WEIGHTS, load_parts, save_parts
 from stylecast.config import from_dict, to_dict
 from stylecast.errors import UserError
+from stylecast.runs import SAVED
+from stylecast.saved import load_any, save_model
 
 log = logging.getLogger(__name__)
 FILE = "encoder.json"
@@ -46,7 +50,8 @@ class EncoderConfig:
     dim: int = 128
     """Length of a head, dimensions."""
     image_size: int = 0
-    """Side that pictures are resized to, pixels; 0 = what the backbone asks for, else as cached."""
+    """Side that pictures are resized to, pixels; 0 = what the backbone asks for, else that of the pictures that it is
+    trained on."""
     view: Literal["picture", "garment"] = "picture"
     """What it sees of a picture: all, or the clothes on black, which `stylecast prepare --segment` finds. Later stages
     show it the same."""
@@ -103,6 +108,9 @@ class Encoder(nn.Module):
 
     heads: int
     dim: int
+    config: Any
+    stage: str
+    """Of the run folder that it is saved into by hand."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         """float32 heads_BHD, not normalised, of a batch of pictures (see `pretrain.pictures.Pictures`)."""
@@ -115,6 +123,16 @@ class Encoder(nn.Module):
     def learning_rates(self) -> dict[str, float]:
         """Parameters by name that learn at a share of the learning rate; here none."""
         return {}
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a folder that `from_pretrained` reads; it appears whole or not at all.
+
+        Raises:
+            UserError: something else lies there.
+        """
+        with save_model(Path(folder), self.stage, self.config) as run:
+            save_parts(nn.ModuleDict({"encoder": self}), run.folder / WEIGHTS)
+            self.save(run.folder)
 
 
 class PixelEncoder(Encoder):
@@ -129,6 +147,7 @@ class PixelEncoder(Encoder):
 
     mean_C: Tensor
     std_C: Tensor
+    stage = f"{SAVED}encoder"
 
     def __init__(
         self, config: EncoderConfig, backbone: nn.Module,
@@ -183,9 +202,42 @@ class PixelEncoder(Encoder):
         content = {"config": to_dict(self.config), "statistics": self.statistics, "transformers": self.content}
         (folder / FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
 
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> "PixelEncoder":
+        """Read an encoder, onto the CPU: what `save_pretrained`, `stylecast pretrain` or `stylecast recall` wrote.
 
-def build_encoder(config: EncoderConfig) -> PixelEncoder:
+        Raises:
+            UserError: the folder is missing, damaged or something else.
+        """
+        load_any(Path(folder), cls.stage, f"{SAVED}matcher", "pretrain", "recall")
+        encoder = rebuild_encoder(Path(folder))
+        encoder.load_state_dict(load_parts(Path(folder) / WEIGHTS)["encoder"])
+        return encoder.eval()
+
+    def encode(self, pictures: np.ndarray) -> np.ndarray:
+        """Heads of pictures, to the bit as `stylecast recall` makes them before it rounds them to float16.
+
+        Args:
+            pictures: uint8 RGB, N×height×width×3. Those of another size than the encoder was trained on are fitted
+                into a square of it, on white, as `stylecast prepare` does.
+
+        Returns:
+            float32 N×H×D, not normalised: head 0 answers to sentences, the others to words.
+
+        Raises:
+            UserError: these are no such pictures.
+        """
+        from pretrain.pictures import encode_pixels  # it stands on this module
+
+        return encode_pixels(self, pictures)
+
+
+def build_encoder(config: EncoderConfig, side: int = 0) -> PixelEncoder:
     """A new encoder: the small one with random weights, or a pretrained backbone with new pooling.
+
+    Args:
+        config: the settings.
+        side: of the pictures that it will be trained on, pixels; 0 = not known.
 
     Raises:
         UserError: a setting does not fit, or transformers cannot load the backbone.
@@ -195,10 +247,11 @@ def build_encoder(config: EncoderConfig) -> PixelEncoder:
     if config.backbone == "small":
         if config.frozen:
             raise UserError("--encoder.frozen: the small backbone starts from random weights; leave the flag out")
-        return PixelEncoder(config, SmallBackbone(config.channels, config.blocks), HALF, None)
+        sized = dataclasses.replace(config, image_size=config.image_size or side)
+        return PixelEncoder(sized, SmallBackbone(config.channels, config.blocks), HALF, None)
     backbone, content, statistics = open_pretrained(config.backbone, config.frozen)
-    sized = dataclasses.replace(config, image_size=config.image_size or own_size(content))
-    log.info("backbone %s at %s px", config.backbone, sized.image_size or "cached")
+    sized = dataclasses.replace(config, image_size=config.image_size or own_size(content) or side)
+    log.info("backbone %s at %s px", config.backbone, sized.image_size or "any")
     return PixelEncoder(sized, backbone, statistics, content)
 
 

@@ -22,14 +22,13 @@ from pretrain.examples import spread
 from pretrain.regions import RegionConfig, RegionEncoder, RegionPictures
 from pretrain.task import LossSettings, PictureBatches, build_task, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig, pad
-from stylecast.checkpoint import save_parts
+from stylecast.checkpoint import WEIGHTS, save_parts
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
 from stylecast.world import World
 
 log = logging.getLogger(__name__)
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.pictures import letterbox
 from data.posts import Posts
-from pretrain.encoder import Encoder
+from pretrain.encoder import Encoder, PixelEncoder
 from stylecast.errors import UserError
 from stylecast.logs import progress
 
@@ -167,3 +168,18 @@ def embed(encoder: Encoder, pictures: Pictures, rows: np.ndarray, device: torch.
             part_BHD: Tensor = encoder(pictures.batch(rows[filled]).to(device))
             heads[place] = part_BHD[: len(place)].float().cpu().numpy()
     return heads
+
+
+def encode_pixels(encoder: PixelEncoder, pictures: np.ndarray) -> np.ndarray:
+    """Heads of pictures that lie in memory: `PixelEncoder.encode`."""
+    pictures = np.asarray(pictures)
+    if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
+        raise UserError(
+            f"pictures must be uint8 RGB, N×height×width×3; these are {pictures.dtype} "
+            f"{'×'.join(map(str, pictures.shape))}"
+        )
+    side = encoder.config.image_size or max(pictures.shape[1:3])
+    if pictures.shape[1:3] != (side, side):
+        square = [np.zeros((0, side, side, 3), np.uint8), *(letterbox(one, side)[None] for one in pictures)]
+        pictures = np.concatenate(square)
+    return embed(encoder, PixelPictures(pictures), np.arange(len(pictures)), next(encoder.parameters()).device)

@@ -16,8 +16,11 @@ from torch.nn import functional as F
 from data.kddcup import Products
 from data.kddcup_files import FEATURES, LABELS
 from pretrain.encoder import AttentionPooling, Encoder
+from stylecast.checkpoint import WEIGHTS, load_parts
 from stylecast.config import from_dict, to_dict
 from stylecast.errors import UserError
+from stylecast.runs import SAVED
+from stylecast.saved import load_any
 
 FILE = "regions.json"
 GEOMETRY = 5  # top/h, left/w, bottom/h, right/w, area
@@ -143,6 +146,8 @@ class RegionEncoder(Encoder):
         UserError: a setting does not fit.
     """
 
+    stage = f"{SAVED}regions"
+
     def __init__(self, config: RegionConfig) -> None:
         super().__init__()
         if config.channels % config.attention_heads:
@@ -178,6 +183,18 @@ class RegionEncoder(Encoder):
     def save(self, folder: Path) -> None:
         """Write `regions.json`: all that is needed to build the encoder again, but for its weights."""
         (folder / FILE).write_text(json.dumps(to_dict(self.config), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> "RegionEncoder":
+        """Read an encoder, onto the CPU: what `save_pretrained` or `stylecast kddcup` (`pretrain`, `recall`) wrote.
+
+        Raises:
+            UserError: the folder is missing, damaged or something else.
+        """
+        load_any(Path(folder), cls.stage, f"{SAVED}region-matcher", "kddcup-pretrain", "kddcup-recall")
+        encoder = rebuild_regions(Path(folder))
+        encoder.load_state_dict(load_parts(Path(folder) / WEIGHTS)["encoder"])
+        return encoder.eval()
 
 
 def rebuild_regions(folder: Path) -> RegionEncoder:

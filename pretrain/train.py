@@ -27,14 +27,13 @@ from pretrain.reports import write_reports
 from pretrain.task import LossSettings, PictureBatches, PretrainTask, build_task, check_losses, usable_posts
 from pretrain.vocabulary import Vocabulary, VocabularyConfig
 from stylecast.__main__ import run_command
-from stylecast.checkpoint import load_parts, save_parts
+from stylecast.checkpoint import WEIGHTS, load_parts, save_parts
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run, load_manifest, open_run
 from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
-WEIGHTS = "model.safetensors"
 SCRATCH = LoopConfig(optimiser="muon", lr=2e-3, weight_decay=0.1, batch_size=64)  # how an encoder from scratch learns
 
 
@@ -135,7 +134,7 @@ def _pretrain(config: PretrainConfig, world: World, run: Run) -> None:
     lessons = read_lessons(config)
     log.info("pretraining on %d pictures, validating on %d", len(lessons.training), len(lessons.held_out))
     torch.manual_seed(config.loop.seed)
-    encoder = build_encoder(config.encoder)
+    encoder = build_encoder(config.encoder, lessons.posts.images.shape[1])
     task = new_task(config, lessons, encoder)
     mode: Literal["max", "min"]
     monitor, mode = ("tag_map", "max") if task.tags is not None else ("caption_perplexity", "min")

@@ -24,8 +24,9 @@ from rank.post_net import SingleShot
 from rank.single_shot import RECORD, TEXT, build_inputs, read_sides
 from recall.embeddings import normalise
 from recall.embeddings import text_vectors as sentence_vectors
+from recall.matcher import Matcher
 from recall.text_vectors import TextVectors
-from recall.train import RecallConfig, load_recall
+from recall.train import RecallConfig
 from stylecast.errors import UserError
 from stylecast.runs import identity_of, load_config, load_manifest
 from stylecast.world import open_world
@@ -94,7 +95,7 @@ def read_vectors(model: SingleShot, folder: Path, config: ScorePostsConfig, post
 
 def _embed_pictures(run: Path, posts: Posts) -> Vectors:
     log.info("embedding %d pictures by %s", len(posts.pictures), run)
-    encoder, rows = load_recall(run).encoder, np.arange(len(posts.pictures))
+    encoder, rows = Matcher.from_pretrained(run).encoder, np.arange(len(posts.pictures))
     with open_world() as world:
         pictures = PixelPictures.of(posts, encoder.config.view)
         heads_NHD = embed(encoder.to(world.device), pictures, rows, world.device)
@@ -102,7 +103,7 @@ def _embed_pictures(run: Path, posts: Posts) -> Vectors:
 
 
 def _embed_texts(run: Path, posts: Posts) -> Vectors:
-    recalled, width = load_recall(run), load_config(run, RecallConfig).text_width
+    recalled, width = Matcher.from_pretrained(run), load_config(run, RecallConfig).text_width
     words = encode_words(posts.table, recalled.vocabulary, width)
     return posts.table["post_id"].to_numpy(str), sentence_vectors(recalled.text, words.words_PW)
 

@@ -60,8 +60,9 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
         raise UserError(
             f"{folder}: was made from other styles than those given; name the `styles` run of that rank run"
         )
-    parts = {name: pd.DatetimeIndex(about[name]) for name in ("train", "validation", "test")}
-    split = Split(**parts, latest=pd.Timestamp(about["latest"]))
+    unit = panel.days.unit  # or what comes back would tell its days in another one than what was written
+    parts = {name: pd.DatetimeIndex(about[name]).as_unit(unit) for name in ("train", "validation", "test")}
+    split = Split(**parts, latest=pd.Timestamp(about["latest"]).as_unit(unit))
     arrays = load_file(folder / ARRAYS)
     if missing := [name for name in FIELDS if name not in arrays]:
         raise UserError(f"{folder}: made by an earlier version, without `{missing[0]}`; run `stylecast rank --force`")

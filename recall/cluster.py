@@ -8,6 +8,7 @@ Shapes: N vectors, D dimensions, P principal components, K clusters.
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from stylecast.errors import UserError
 
 log = logging.getLogger(__name__)
 
+CLUSTERS = "clusters.safetensors"
 CHUNK = 65_536  # vectors assigned at a time; each row's result is its own, so the size changes nothing
 
 
@@ -94,15 +96,20 @@ class Clusters:
         Returns:
             Cluster numbers N, and distances N in the space of the centroids.
         """
-        labels, distances = [], []
-        for start in range(0, len(vectors_ND), CHUNK):
-            point_NP = self.project(vectors_ND[start : start + CHUNK])
-            square_NK = _squares(point_NP, self.centroids_KP)
-            labels.append(square_NK.argmin(axis=1))
-            distances.append(np.sqrt(square_NK.min(axis=1)))
-        if not labels:
-            return np.zeros(0, np.int64), np.zeros(0)
+        labels, distances = [np.zeros(0, np.int64)], [np.zeros(0)]
+        for square_BK in self._squares(vectors_ND):
+            labels.append(square_BK.argmin(axis=1))
+            distances.append(np.sqrt(square_BK.min(axis=1)))
         return np.concatenate(labels), np.concatenate(distances)
+
+    def distances(self, vectors_ND: np.ndarray) -> np.ndarray:
+        """Distances N×K from each centroid, in the space of the centroids."""
+        nothing_0K = np.zeros((0, len(self.centroids_KP)))
+        return np.concatenate([nothing_0K, *(np.sqrt(square_BK) for square_BK in self._squares(vectors_ND))])
+
+    def _squares(self, vectors_ND: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, len(vectors_ND), CHUNK):
+            yield _squares(self.project(vectors_ND[start : start + CHUNK]), self.centroids_KP)
 
     def save(self, path: Path) -> None:
         """Write as safetensors."""
@@ -134,14 +141,19 @@ def content_keys(vectors_ND: np.ndarray) -> np.ndarray:
     keys = np.empty(len(vectors_ND), "S32")
     for start in range(0, len(vectors_ND), CHUNK):
         # + 0.0: minus zero is zero.
-        part_BD = np.asarray(vectors_ND[start : start + CHUNK], "<f4") + np.float32(0)
+        part_BD = np.ascontiguousarray(vectors_ND[start : start + CHUNK], "<f4") + np.float32(0)
         keys[start : start + len(part_BD)] = [hashlib.blake2b(row, digest_size=16).hexdigest() for row in part_BD]
     return keys.astype(str)
 
 
+def least_vectors(config: ClusterConfig) -> int:
+    """Fewest vectors that styles can be found in: fewer where it is told how many there are."""
+    return 4 if config.k else 20
+
+
 def _check(count: int, config: ClusterConfig) -> None:
-    if count < 20:
-        raise UserError(f"{count} vectors before the cut-off are too few for styles; 20 or more are needed")
+    if count < (least := least_vectors(config)):
+        raise UserError(f"{count} vectors before the cut-off are too few for styles; {least} or more are needed")
     if config.k < 0 or config.k == 1 or config.k > count // 2:
         raise UserError(f"--cluster.k {config.k}: must be 0 or between 2 and {count // 2} for {count} vectors")
     if config.k and config.method == "hdbscan":

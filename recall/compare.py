@@ -108,8 +108,8 @@ def main(config: CompareConfig) -> str:
             rows = []
             for source in config.sources:
                 one = replace(config, source=source)
-                _, items = read_items(one, cut_off, run.folder)
-                first_N = items.before(cut_off)
+                posts, items = read_items(one, cut_off, run.folder)
+                first_N = items.before(cut_off, posts)
                 seeds = range(config.cluster.seed, config.cluster.seed + config.seeds)
                 each = [replace(one, cluster=replace(config.cluster, seed=seed)) for seed in seeds]
                 fits = [fit_items(settings, items, first_N) for settings in each]

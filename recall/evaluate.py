@@ -177,7 +177,7 @@ def _pools(
     if config.rerank:
         by_matcher = {name: scores[name] for name in ("word", "sentence", "search", *further)}
         pictures = picture_features(searcher, candidates, pools, scores)
-        asked = [(words, len(unknown)) for words, unknown in map(searcher.known, pools.queries)]
+        asked = [(words, len(unknown)) for words, unknown in map(searcher.models.known, pools.queries)]
         queries = query_features(asked, searcher.models.vocabulary.rates_V())
         features = rank_features(by_matcher, pools.real(), queries, pictures)
         reranked = fit_pool_reranker(features, pools, truth, config.reranker)

@@ -7,8 +7,10 @@ Shapes: Q queries, N pictures of the gallery, K pictures of a pool, W words, H h
 """
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from pretrain.examples import Division
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.metrics import first_rank, gallery_metrics, ndcg
 from recall.truth import Truth, fit_pool_blend
+from stylecast.config import from_dict
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,15 @@ class Blend:
     def __call__(self, word: np.ndarray, sentence: np.ndarray) -> np.ndarray:
         """The blended score."""
         return self.word_weight * word / self.word_scale + (1 - self.word_weight) * sentence / self.sentence_scale
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Blend":
+        """Read what `save` wrote."""
+        return from_dict(json.loads(path.read_text(encoding="utf-8")), cls, str(path))
 
 
 def scaled_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery, word_weight: float) -> Blend:

@@ -1,14 +1,15 @@
 """Ways to find groups of points: k-means, and HDBSCAN with its outliers; and whether two groups are one.
 
-Shapes: N points, P dimensions, K groups.
+Shapes: N points, M of them, P dimensions, K groups, C centres of several runs.
 """
 
 import faiss
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, ward
 from sklearn.cluster import HDBSCAN, kmeans_plusplus
 
 STEPS = 50  # of k-means; it has settled long before
-STARTS = 4
+BAGS = 12  # of k-means on halves of the points
 LOOKED_AT = 1500  # points of a group that a valley is looked for in
 
 
@@ -31,17 +32,26 @@ def lloyd(point_NP: np.ndarray, start_KP: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def kmeans(point_NP: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Labels N of the best of a few k-means, each started by k-means++ (Arthur & Vassilvitskii, 2007)."""
-    best: tuple[float, np.ndarray] | None = None
-    for start in range(STARTS):
+    """Labels N of bagged k-means (Leisch, 1999): what many runs on other halves of the points agree on.
+
+    The best of a few runs is told by luck: two that cost the same end in other groups. So the centres of all runs, each
+    started by k-means++ (Arthur & Vassilvitskii, 2007), are joined to k by Ward's method; from there k-means settles.
+    """
+    centres, sizes = [], []
+    for bag in range(BAGS):
         # Seeds are drawn as 32-bit numbers; those of different k must not share their draws.
-        draw = np.random.RandomState(np.random.SeedSequence([seed, k, start]).generate_state(1))
-        centre_KP, _ = kmeans_plusplus(point_NP, k, random_state=draw)
-        label_N, _, cost = lloyd(point_NP, centre_KP)
-        if best is None or cost < best[0]:
-            best = cost, label_N
-    assert best is not None
-    return best[1]
+        draw = np.random.RandomState(np.random.SeedSequence([seed, k, bag]).generate_state(1))
+        half_MP = point_NP[draw.permutation(len(point_NP))[: max(k, len(point_NP) // 2)]]
+        label_M, centre_KP, _ = lloyd(half_MP, kmeans_plusplus(half_MP, k, random_state=draw)[0])
+        size_K = np.bincount(label_M, minlength=k)
+        centres.append(centre_KP[size_K > 0])
+        sizes.append(size_K[size_K > 0])
+    centre_CP, size_C = np.concatenate(centres), np.concatenate(sizes)[:, None]
+    joined_C = fcluster(ward(centre_CP), k, "maxclust")
+    start_KP = [
+        (size_C * centre_CP)[joined_C == n].sum(axis=0) / size_C[joined_C == n].sum() for n in np.unique(joined_C)
+    ]
+    return lloyd(point_NP, np.stack(start_KP))[0]
 
 
 def hdbscan(point_NP: np.ndarray, smallest: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.posts import Posts
+from data.splits import held_for_test
 from pretrain.caption import filled_words
 from pretrain.encoder import FILE as ENCODER
 from recall.embeddings import HEADS, PART, Embeddings, normalise
@@ -53,11 +54,10 @@ class Items:
     vectors_ND: np.ndarray
     """Their vectors."""
 
-    def before(self, cut_off: pd.Timestamp | None) -> np.ndarray:
-        """Which items may be learnt from; bool N."""
-        if cut_off is None:
-            return np.ones(len(self.table), bool)
-        return (self.table["time"] < cut_off).to_numpy()
+    def before(self, cut_off: pd.Timestamp | None, posts: Posts) -> np.ndarray:
+        """Which items may be learnt from: those before the cut-off, but for posts of split test; bool N."""
+        kept_N = ~self.table["post_id"].isin(posts.table["post_id"][held_for_test(posts)]).to_numpy()
+        return kept_N if cut_off is None else kept_N & (self.table["time"] < cut_off).to_numpy()
 
     def posts_of(self, chosen_N: np.ndarray, posts: Posts) -> np.ndarray:
         """Rows of the posts of some items."""
@@ -94,9 +94,9 @@ def joined_items(first: Items, then: Items) -> Items:
 
 
 def posts_before(posts: Posts, cut_off: pd.Timestamp | None) -> np.ndarray:
-    """Which posts may be learnt from; bool P."""
+    """Which posts may be learnt from: those before the cut-off, but for those of split test; bool P."""
     times = posts.table["time"]
-    return (times < cut_off if cut_off is not None else times.notna()).to_numpy()
+    return (times < cut_off if cut_off is not None else times.notna()).to_numpy() & ~held_for_test(posts)
 
 
 def text_items(
@@ -180,7 +180,7 @@ def head_vectors(recall: Path) -> np.ndarray:
 
 
 def side_by_side(pictures: Items, texts: Items, first_N: np.ndarray) -> Items:
-    """Pictures with the text of their post beside them, each block with the same spread over what is fitted on.
+    """Pictures with the text of their post beside them, each block with the same spread among `first_N`.
 
     A picture whose post has no text gets the mean text, which speaks for no style.
 
@@ -247,7 +247,7 @@ def load_items(
     if config.source != "both":
         return pictures
     texts = text_items(posts, recall, captions, config, cut_off, folder)
-    return side_by_side(pictures, texts, pictures.before(cut_off))
+    return side_by_side(pictures, texts, pictures.before(cut_off, posts))
 
 
 def _view(recall: Path) -> str:

@@ -28,14 +28,15 @@ from pretrain.task import check_losses
 from recall.kddcup_fit import BLENDS, SCORES, TABLE, ScoreKey, write_scores
 from recall.kddcup_score import ranked
 from recall.kddcup_table import as_text
-from recall.kddcup_train import RegionRecallConfig, load_matchers, train_matchers
+from recall.kddcup_train import RegionRecallConfig, train_matchers
 from recall.match import check_match
+from recall.matcher import RegionMatcher
 from recall.rerank import RerankConfig
 from recall.text_model import open_text_model
 from recall.truth import Truth
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
-from stylecast.runs import MANIFEST, load_manifest, open_run
+from stylecast.runs import MANIFEST, open_run
 from stylecast.world import World, barrier, open_world
 
 log = logging.getLogger(__name__)
@@ -159,10 +160,10 @@ def _run(config: KddCupConfig, world: World) -> str:
     scoring = ScoreKey(config.queries.width, config.exploit_pool_counts, config.rerank, config.reranker)
     with open_run(out / "scores", "kddcup-scores", scoring, inputs, force=force, world=world) as run:
         if run is not None and world.is_main:
-            load_manifest(out / "recall", "kddcup-recall")
+            matchers = RegionMatcher.from_pretrained(out / "recall")
             paths = {"valid": config.answers} | ({"test": config.test_answers} if config.test_answers else {})
             truths = {part: Truth.of(pools[part], read_answers(path), str(path)) for part, path in paths.items()}
-            write_scores(scoring, load_matchers(out / "recall"), products, pools, truths, world.device, run)
+            write_scores(scoring, matchers, products, pools, truths, world.device, run)
     if not world.is_main:
         return ""
     table = pd.read_csv(out / "scores" / TABLE)

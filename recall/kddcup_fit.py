@@ -28,7 +28,7 @@ from recall.kddcup_score import (
     single_pool,
 )
 from recall.kddcup_table import judge
-from recall.kddcup_train import Matchers
+from recall.matcher import RegionMatcher
 from recall.rerank import RerankConfig, fit_pool_reranker, rerank
 from recall.truth import Truth, as_scores, fit_pool_blend
 from stylecast.runs import Run
@@ -49,7 +49,7 @@ class ScoreKey:
 
 
 def _features(
-    key: ScoreKey, matchers: Matchers, products: Mapping[str, Products], pools: Mapping[str, Pools],
+    key: ScoreKey, matchers: RegionMatcher, products: Mapping[str, Products], pools: Mapping[str, Pools],
     heads: Mapping[str, torch.Tensor], scores: Parts,
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
     """What the re-ranker is told of the candidates of each part, C×F."""
@@ -90,7 +90,7 @@ def _rerank(
 
 
 def write_scores(
-    key: ScoreKey, matchers: Matchers, products: Mapping[str, Products], pools: Mapping[str, Pools],
+    key: ScoreKey, matchers: RegionMatcher, products: Mapping[str, Products], pools: Mapping[str, Pools],
     truths: Mapping[str, Truth], device: torch.device, run: Run,
 ) -> None:  # fmt: skip
     """Score the candidates, fit what is fitted, judge all, write it into the run.

@@ -18,7 +18,7 @@ from pretrain.kddcup import cut_queries, encode_queries
 from pretrain.pictures import embed
 from pretrain.regions import RegionPictures
 from recall.embeddings import text_vectors
-from recall.kddcup_train import Matchers
+from recall.matcher import RegionMatcher
 from recall.matchers import sentence_scores, word_scores
 from recall.rerank import pool_means, query_features, rank_features
 
@@ -28,14 +28,14 @@ EXPLOIT = "blend + pool counts"
 EXPLOIT_RERANKED = "reranked + pool counts"
 
 
-def embed_products(matchers: Matchers, products: Products, device: torch.device) -> torch.Tensor:
+def embed_products(matchers: RegionMatcher, products: Products, device: torch.device) -> torch.Tensor:
     """Heads of all products of a file, float32 N×H×D, on the device."""
     rows = np.arange(len(products.table))
     pictures = RegionPictures(products, rows, matchers.encoder.config.most_boxes, 0.0)
     return torch.from_numpy(embed(matchers.encoder.to(device), pictures, rows, device)).to(device)
 
 
-def score_pools(matchers: Matchers, heads_NHD: torch.Tensor, pools: Pools, width: int) -> dict[str, np.ndarray]:
+def score_pools(matchers: RegionMatcher, heads_NHD: torch.Tensor, pools: Pools, width: int) -> dict[str, np.ndarray]:
     """Word and sentence scores of the candidates, float32 Q×K; -inf where there is padding.
 
     Args:
@@ -57,7 +57,7 @@ def score_pools(matchers: Matchers, heads_NHD: torch.Tensor, pools: Pools, width
 
 
 def candidate_features(
-    matchers: Matchers, heads_NHD: torch.Tensor, products: Products, pools: Pools,
+    matchers: RegionMatcher, heads_NHD: torch.Tensor, products: Products, pools: Pools,
     scores: Mapping[str, np.ndarray], others_BW: np.ndarray,
 ) -> pd.DataFrame:  # fmt: skip
     """What a re-ranker is told of the candidates; nothing of it depends on other pools.

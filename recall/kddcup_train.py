@@ -1,4 +1,4 @@
-"""The two matchers, trained on the pairs of a KDD Cup training file, and read back.
+"""The two matchers, trained on the pairs of a KDD Cup training file.
 
 Shapes: P pairs, Q queries, N pictures, V vocabulary, D dimensions.
 """
@@ -12,17 +12,15 @@ import pandas as pd
 
 from data.kddcup import Products
 from data.kddcup_files import LABELS
-from pretrain.kddcup import WEIGHTS, Pairs, QueriesConfig, number_pairs
-from pretrain.regions import RegionEncoder, rebuild_regions
+from pretrain.kddcup import Pairs, QueriesConfig, number_pairs
+from pretrain.regions import rebuild_regions
 from pretrain.vocabulary import Vocabulary
-from recall.context import load_text
 from recall.gallery import Gallery
 from recall.match import MatchSettings, match_task
-from recall.matchers import TextEncoder
+from recall.matcher import write_models
 from recall.negatives import Negatives
 from recall.pairs import PairBatches, QueryConfig
-from recall.task import MODELS
-from stylecast.checkpoint import load_parts, save_parts
+from stylecast.checkpoint import WEIGHTS, load_parts
 from stylecast.loop import LoopConfig, train
 from stylecast.runs import Run
 from stylecast.world import World
@@ -39,25 +37,6 @@ class RegionRecallConfig(MatchSettings):
     """How a query is cut for training."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=2, min_steps=1500, batch_size=128, lr=1e-3))
     """How to train."""
-
-
-@dataclass(frozen=True)
-class Matchers:
-    """What a trained run is made of."""
-
-    encoder: RegionEncoder
-    """Boxes to heads."""
-    text: TextEncoder
-    """Words to vectors."""
-    vocabulary: Vocabulary
-    """The known words."""
-
-
-def load_matchers(folder: Path) -> Matchers:
-    """Read what `train_matchers` wrote; on the CPU."""
-    encoder, parts = rebuild_regions(folder), load_parts(folder / WEIGHTS)
-    encoder.load_state_dict(parts["encoder"])
-    return Matchers(encoder.eval(), load_text(folder, parts["text"]), Vocabulary.load(folder))
 
 
 def held_out_gallery(pairs: Pairs, seed: int) -> Gallery:
@@ -120,8 +99,5 @@ def train_matchers(
     log.info("training on %d pairs, validating on %d", len(pairs.train), len(pairs.valid))
     metrics = train(task, batches, config.loop, world, run.folder, monitor="even_ndcg@5", mode="max")
     if world.is_main:
-        save_parts(task, run.folder / WEIGHTS, MODELS)
-        task.encoder.save(run.folder)
-        task.text.save(run.folder)
-        vocabulary.save(run.folder)
+        write_models(run.folder, task.encoder, task.text, vocabulary)
         run.metrics |= metrics | {"train_pairs": len(pairs.train)}

@@ -19,7 +19,8 @@ from data.prepare import main as prepare
 from pretrain.examples import encode_words
 from pretrain.pictures import PixelPictures
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
-from recall.train import TEXT, RecallConfig, load_recall
+from recall.matcher import Matcher
+from recall.train import TEXT, RecallConfig
 from stylecast.errors import UserError
 from stylecast.runs import load_config, open_run
 
@@ -79,7 +80,7 @@ def embed_posts(recall: Path, posts: Path, out: Path) -> None:
         posts: run folder of `prepare` on the others.
         out: where to.
     """
-    config, models, read = load_config(recall, RecallConfig), load_recall(recall), Posts.load(posts)
+    config, models, read = load_config(recall, RecallConfig), Matcher.from_pretrained(recall), Posts.load(posts)
     with open_run(out, "recall", config, {"posts": posts, "recall": recall}, force=True) as run:
         assert run is not None
         ids = read.pictures["picture_id"].to_numpy(str)

@@ -130,7 +130,8 @@ def read_own(
     if source.source == "pictures":
         return posts, own
     dated = Posts(table.assign(time=times.fillna(pd.Timestamp(0))), seen, posts.images)  # undated: all are learnt from
-    return posts, side_by_side(own, text_items(dated, None, None, source, cut_off, folder), own.before(cut_off))
+    texts = text_items(dated, None, None, source, cut_off, folder)
+    return posts, side_by_side(own, texts, own.before(cut_off, posts))
 
 
 def keep_own(posts: Posts, folder: Path) -> None:

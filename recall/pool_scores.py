@@ -69,17 +69,17 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dic
     scores = {name: np.full(real_QK.shape, -np.inf, np.float32) for name in ("word", "sentence", "blend", "search")}
     silent = 0
     for number, phrase in enumerate(pools.queries):
-        words, _ = searcher.known(phrase)
+        words, _ = searcher.models.known(phrase)
         silent += not words
         real_K = real_QK[number]
         heads, place_N = candidates.pictures(pools.row_QK[number, real_K])
-        query = searcher.query(words)
+        query = searcher.models.query(words)
         with torch.inference_mode():
             word_N, sentence_N = word_scores(query, heads)[0].numpy(), sentence_scores(query, heads)[0].numpy()
         each_WN = models.levels.word_scores(query.words_QWD[0], words, heads) if words else word_N[None]
         by_picture = {
             "word": word_N, "sentence": sentence_N, "blend": models.blend(word_N, sentence_N),
-            "search": searcher.blend(each_WN.mean(axis=0), sentence_N),
+            "search": searcher.models.phrase_blend(each_WN.mean(axis=0), sentence_N),
         }  # fmt: skip
         for name, scores_N in by_picture.items():
             scores[name][number, real_K] = best_of_posts(scores_N, place_N, int(real_K.sum()))

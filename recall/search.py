@@ -7,7 +7,7 @@ Shapes: N pictures, C candidates, H heads, D dimensions, W words of the phrase.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +17,17 @@ import torch
 import tyro
 
 from data.posts import Posts
-from pretrain.vocabulary import pad
 from recall.embeddings import HEADS
 from recall.index import Index
-from recall.matchers import Query, sentence_scores, word_weights
+from recall.matcher import Matcher
+from recall.matchers import Query, word_weights
 from recall.sheet import contact_sheet
-from recall.train import PICTURES, Recalled, load_recall
+from recall.train import PICTURES
 from stylecast.errors import UserError
 from stylecast.runs import MANIFEST, load_manifest
 
 log = logging.getLogger(__name__)
 CANDIDATES = 4000  # fewest that the index recalls: rescoring can only reorder what was recalled, and is cheap
-PART = 512  # candidates that are rescored at a time
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,8 @@ class Searcher:
         pictures: picture_id, post_id, path, title; row i ↔ heads_NHD[i].
     """
 
-    def __init__(self, models: Recalled, index: Index, heads_NHD: np.ndarray, pictures: pd.DataFrame) -> None:
+    def __init__(self, models: Matcher, index: Index, heads_NHD: np.ndarray, pictures: pd.DataFrame) -> None:
         self.models, self.index, self.heads_NHD, self.pictures = models, index, heads_NHD, pictures
-        self.blend = replace(models.blend, word_scale=1.0)  # words of a phrase are scored in deviations already
 
     @classmethod
     def load(cls, folder: Path) -> "Searcher":
@@ -70,35 +68,9 @@ class Searcher:
         Raises:
             UserError: the folder is missing, damaged or of another stage.
         """
-        models = load_recall(folder)
+        models = Matcher.from_pretrained(folder)
         heads_NHD = np.load(folder / HEADS, mmap_mode="r")
         return cls(models, Index.load(folder), heads_NHD, pd.read_parquet(folder / PICTURES))
-
-    def encode(self, phrase: str) -> list[int]:
-        """Numbers of a phrase's known words; unknown ones are told in the log.
-
-        Raises:
-            UserError: no word is known.
-        """
-        words, unknown = self.known(phrase)
-        if not words:
-            told = " ".join(unknown) or phrase
-            raise UserError(f"no picture was ever described with: {told}; try other words")
-        if unknown:
-            log.info("words that no training post holds, left out: %s", " ".join(unknown))
-        return words
-
-    def known(self, phrase: str) -> tuple[list[int], list[str]]:
-        """Numbers of a phrase's known words, each once, and the unknown words."""
-        # A space between words is a cut that the person made: each piece is cut into words by itself.
-        found = [word for piece in phrase.split() for word in self.models.cutter.words(piece)]
-        vocabulary = self.models.vocabulary
-        return list(dict.fromkeys(vocabulary.encode(found))), vocabulary.unknown(found)
-
-    def query(self, words: list[int]) -> Query:
-        """The phrase of these words, encoded."""
-        with torch.inference_mode():
-            return self.models.text(torch.from_numpy(pad([words], max(1, len(words)))))
 
     def score(self, words: list[int], rows_C: np.ndarray) -> pd.DataFrame:
         """Score pictures; each score depends on the phrase and the picture alone.
@@ -111,21 +83,11 @@ class Searcher:
             score (the blend), word_score, sentence_score, and a column of score and of weight for each word:
             `score of WORD`, `weight of WORD`; rows as given.
         """
-        query = self.query(words)
-        return self._told(query, words, rows_C, *self._measure(query, words, rows_C))
+        query = self.models.query(words)
+        return self._told(query, words, rows_C, *self.models.measure(query, words, self.heads_NHD[rows_C]))
 
     def _heads(self, rows_C: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(self.heads_NHD[rows_C])).float()
-
-    def _measure(self, query: Query, words: list[int], rows_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Score of each word, W×C, and of the sentence, C; in parts that stay within the processor's cache."""
-        each, sentence = [np.zeros((len(words), 0), np.float32)], [np.zeros(0, np.float32)]
-        for start in range(0, len(rows_C), PART):
-            heads_BHD = self._heads(rows_C[start : start + PART])
-            each.append(self.models.levels.word_scores(query.words_QWD[0], words, heads_BHD))
-            with torch.inference_mode():
-                sentence.append(sentence_scores(query, heads_BHD)[0].numpy())
-        return np.concatenate(each, axis=1), np.concatenate(sentence)
 
     def _told(
         self, query: Query, words: list[int], rows_C: np.ndarray, each_WC: np.ndarray, sentence_C: np.ndarray
@@ -134,7 +96,8 @@ class Searcher:
         with torch.inference_mode():
             weight_CW = word_weights(query, self._heads(rows_C))[0].numpy()
         word_C = each_WC.mean(axis=0)
-        scored = {"score": self.blend(word_C, sentence_C), "word_score": word_C, "sentence_score": sentence_C}
+        score_C = self.models.phrase_blend(word_C, sentence_C)
+        scored = {"score": score_C, "word_score": word_C, "sentence_score": sentence_C}
         for place, number in enumerate(words):
             scored[f"score of {self.models.vocabulary.words[number]}"] = each_WC[place]
             scored[f"weight of {self.models.vocabulary.words[number]}"] = weight_CW[:, place]
@@ -157,15 +120,15 @@ class Searcher:
         """
         if k < 1:
             raise UserError(f"-k {k}: must be 1 or more")
-        return self.find(self.encode(phrase), k)
+        return self.find(self.models.encode(phrase), k)
 
     def find(self, words: list[int], k: int) -> pd.DataFrame:
         """The pictures that match words best: as `search`, of the numbers of one or more known words."""
-        query = self.query(words)
+        query = self.models.query(words)
         rows, _ = self.index.search(query.sentence_QD.numpy(), max(10 * k, CANDIDATES))
         rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
-        each_WC, sentence_C = self._measure(query, words, rows_C)
-        score_C = self.blend(each_WC.mean(axis=0), sentence_C)
+        each_WC, sentence_C = self.models.measure(query, words, self.heads_NHD[rows_C])
+        score_C = self.models.phrase_blend(each_WC.mean(axis=0), sentence_C)
         # Of thousands of candidates, ids and titles of those alone that may be among the first k.
         least = np.partition(score_C, -k)[-k] if k < len(score_C) else -np.inf
         best = np.flatnonzero(score_C >= least)

@@ -136,7 +136,7 @@ def fit_items(config: StylesConfig, items: Items, first_N: np.ndarray) -> Cluste
 def _find(config: StylesConfig, run: Run) -> None:
     cut_off = parse_cut_off(config.cut_off)
     posts, items = read_items(config, cut_off, run.folder)
-    first_N = items.before(cut_off)
+    first_N = items.before(cut_off, posts)
     clusters = fit_items(config, items, first_N)
     clusters.save(run.folder / "clusters.safetensors")
     tell_fitted(run, "clusters", posts.table, items.posts_of(first_N, posts))

@@ -103,7 +103,7 @@ def _items(
     assert main is not None
     of_run = next(side for side in before if side is not None)
     first_N = np.zeros(len(main.table), bool)
-    first_N[: len(of_run.table)] = of_run.before(cut_off)
+    first_N[: len(of_run.table)] = of_run.before(cut_off, old)
     if pictures is not None and texts is not None:
         main = side_by_side(pictures, texts, first_N)
     return main, first_N

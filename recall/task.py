@@ -22,8 +22,6 @@ from stylecast.errors import UserError
 from stylecast.loop import Task
 from stylecast.world import World, all_gather_with_grad
 
-MODELS = ("encoder", "text")  # what of the task a run keeps: all else serves training
-
 
 @dataclass(frozen=True)
 class LossConfig:

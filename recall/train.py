@@ -8,46 +8,40 @@ Many:     torchrun --nproc-per-node 4 -m recall.train --posts runs/prepare --pre
 Learns from the posts that the pretraining learnt from, and validates on those that it held out.
 """
 
-import json
 import logging
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from data.cutter import Cutter, cutter
 from data.fitted import tell_fitted
 from data.lexicon import Lexicon
 from data.posts import Posts
 from data.splits import parse_cut_off
-from pretrain.encoder import PixelEncoder, rebuild_encoder
 from pretrain.examples import Division, Words, divide, encode_words
 from pretrain.pictures import AugmentConfig, PixelPictures
 from pretrain.task import usable_posts
 from pretrain.train import SCRATCH, PretrainConfig, load_pretrained
-from pretrain.vocabulary import Vocabulary
-from recall.context import load_text
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
 from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
 from recall.index import Index
 from recall.index_kinds import IndexConfig, check_index
 from recall.match import MatchSettings, check_match, match_task
-from recall.matchers import TextEncoder
+from recall.matcher import BLEND, write_models
 from recall.negatives import Negatives
 from recall.pairs import PairBatches
 from recall.phrases import WordLevels
-from recall.task import MODELS, RecallTask, score_gallery
+from recall.task import RecallTask, score_gallery
 from stylecast.__main__ import run_command
-from stylecast.checkpoint import load_parts, save_parts
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
-from stylecast.runs import Run, load_config, load_manifest, open_run
+from stylecast.runs import Run, load_config, open_run
 from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
-WEIGHTS, BLEND, PICTURES, TEXT = "model.safetensors", "blend.json", "pictures.parquet", "text"
+PICTURES, TEXT = "pictures.parquet", "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +138,8 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     })  # fmt: skip
     run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
 
-    _save(run.folder, task, vocabulary, blend)
+    write_models(run.folder, task.encoder, task.text, vocabulary)
+    blend.save(run.folder / BLEND)
     seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
     tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
     Lexicon.load(config.posts).save(run.folder)
@@ -164,14 +159,6 @@ def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dic
     )  # fmt: skip
 
 
-def _save(folder: Path, task: RecallTask, vocabulary: Vocabulary, blend: Blend) -> None:
-    save_parts(task, folder / WEIGHTS, MODELS)
-    task.encoder.save(folder)
-    task.text.save(folder)
-    vocabulary.save(folder)
-    (folder / BLEND).write_text(json.dumps(asdict(blend), indent=1), encoding="utf-8")
-
-
 def _embed(folder: Path, task: RecallTask, posts: Posts, seen: PixelPictures, words: Words, index: IndexConfig) -> None:
     ids = posts.pictures["picture_id"].to_numpy(str)
     pictures = write_picture_embeddings(task.encoder, seen, ids, folder)
@@ -183,39 +170,6 @@ def _embed(folder: Path, task: RecallTask, posts: Posts, seen: PixelPictures, wo
     titles = posts.table.set_index("post_id")["title"]
     shown = posts.pictures[["picture_id", "post_id", "path"]]
     shown.assign(title=titles.loc[shown["post_id"]].to_numpy()).to_parquet(folder / PICTURES, index=False)
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """The models of a recall run."""
-
-    encoder: PixelEncoder
-    """Pictures to heads, on the CPU."""
-    text: TextEncoder
-    """Words to vectors, on the CPU."""
-    vocabulary: Vocabulary
-    """The known words."""
-    blend: Blend
-    """How word and sentence scores become one."""
-    levels: WordLevels
-    """What scores of each word are usual over the indexed pictures."""
-    cutter: Cutter
-    """What cuts a phrase, as the posts were cut."""
-
-
-def load_recall(folder: Path) -> Recalled:
-    """Read the models of a run folder of `recall`.
-
-    Raises:
-        UserError: the folder is missing, damaged or of another stage.
-    """
-    load_manifest(folder, "recall")
-    parts = load_parts(folder / WEIGHTS)
-    encoder, text = rebuild_encoder(folder), load_text(folder, parts["text"])
-    encoder.load_state_dict(parts["encoder"])
-    blend = Blend(**json.loads((folder / BLEND).read_text(encoding="utf-8")))
-    levels, cut = WordLevels.load(folder), cutter(Lexicon.load(folder))
-    return Recalled(encoder.eval(), text, Vocabulary.load(folder), blend, levels, cut)
 
 
 def main(config: RecallConfig) -> Path:

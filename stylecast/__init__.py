@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from stylecast.errors import UserError as UserError
+
 __version__ = "0.1.0"
 
 STAGES = ("data", "pretrain", "recall", "rank", "ensemble")

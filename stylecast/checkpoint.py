@@ -1,7 +1,6 @@
 """A training's tensors in safetensors files: its checkpoint, and what is left in the end; nothing is ever unpickled."""
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -10,6 +9,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylecast.errors import UserError
+
+WEIGHTS = "model.safetensors"
+"""Of a trained model in its run folder."""
 
 
 def _owned(tensor: Tensor) -> Tensor:
@@ -72,10 +74,9 @@ def load_checkpoint(path: Path, optimiser: torch.optim.Optimizer) -> tuple[dict[
     return groups["model"], groups["best"], told
 
 
-def save_parts(module: nn.Module, path: Path, parts: Collection[str] | None = None) -> None:
-    """Write the weights of a module, or of those parts (its attributes) alone."""
-    weights = {k: _owned(v) for k, v in module.state_dict().items() if parts is None or k.partition(".")[0] in parts}
-    save_file(weights, path)
+def save_parts(module: nn.Module, path: Path) -> None:
+    """Write the weights of a module and its parts (its attributes)."""
+    save_file({name: _owned(weight) for name, weight in module.state_dict().items()}, path)
 
 
 def load_parts(path: Path) -> dict[str, dict[str, Tensor]]:

@@ -18,6 +18,7 @@ import tyro
 from stylecast.config import read_config
 from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
+from stylecast.tracking import tracked
 
 Recipes = Mapping[str, Callable[[], Any]]
 
@@ -32,6 +33,9 @@ class Common:
     """Start from a stored config (the config.json of a run folder) instead of the defaults."""
     nproc: int = 1
     """Processes for the neural stages, started under torchrun on this machine, processes."""
+    mlflow: str = ""
+    """Record settings, scalars and final metrics of each run folder in an MLflow server or store, by its URI, such as
+    http://host:5000 or sqlite:///mlflow.db; for commands that train."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
     """Say only what is wrong."""
     verbose: Annotated[bool, tyro.conf.arg(aliases=["-v"])] = False
@@ -205,12 +209,18 @@ def run_stage(
         set_up_logging(verbosity, is_main=rank == 0)
         if common.nproc < 1:
             raise UserError(f"--nproc {common.nproc}: must be 1 or more")
+        if common.mlflow and module is None and not spreads:
+            raise UserError(f"--mlflow {common.mlflow}: `{prog}` trains nothing; leave the flag out")
+        with tracked(common.mlflow):
+            return begin(config, common.nproc, verbosity, rank)
+
+    def begin(config: Any, nproc: int, verbosity: int, rank: int) -> Any:  # noqa: ANN401
         if spreads:
-            return main(config, nproc=common.nproc, verbosity=verbosity)
-        if common.nproc > 1 and "RANK" not in os.environ:
+            return main(config, nproc=nproc, verbosity=verbosity)
+        if nproc > 1 and "RANK" not in os.environ:
             if module is None:
-                raise UserError(f"--nproc {common.nproc}: `{prog}` has nothing to train; it runs in one process")
-            under_torchrun(module, _without(given, "--nproc"), common.nproc)
+                raise UserError(f"--nproc {nproc}: `{prog}` has nothing to train; it runs in one process")
+            under_torchrun(module, _without(given, "--nproc"), nproc)
             return None  # rank 0 has told it
         result = main(config)
         return result if rank == 0 else None

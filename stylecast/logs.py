@@ -38,7 +38,7 @@ def set_up_logging(verbosity: int = 0, is_main: bool = True) -> None:
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
     """Append what our packages log to a file while the block runs, errors with their traceback."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(LINE))
     root = logging.getLogger()
     root.addHandler(handler)

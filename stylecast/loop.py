@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.tensorboard import SummaryWriter
 
 from stylecast.checkpoint import load_checkpoint, save_checkpoint
 from stylecast.errors import UserError
@@ -31,6 +30,7 @@ from stylecast.loader import made_ahead
 from stylecast.logs import progress
 from stylecast.muon import Muon, build_optimiser
 from stylecast.precision import Precision, autocast
+from stylecast.scalars import Scalars
 from stylecast.world import World, broadcast_object, mean_over_ranks
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ class _Trainer:
             self.model = DistributedDataParallel(self.task, device_ids=ids)
         self.state = _State()
         self.best_weights: dict[str, Tensor] = {}
-        self.writer = SummaryWriter(str(folder / "tensorboard")) if world.is_main else None
+        self.scalars = Scalars(folder) if world.is_main else None
 
     def run(self) -> dict[str, float]:
         """Train from the checkpoint, if any, to the end; best weights end up in the task."""
@@ -203,8 +203,8 @@ class _Trainer:
                     break
         self._save()
         self._restore_best()
-        if self.writer:
-            self.writer.close()
+        if self.scalars:
+            self.scalars.close()
         return dict(self.state.best_metrics or {})
 
     def _batches(self, steps: range) -> Generator[list[dict[str, Tensor]], None, None]:
@@ -290,13 +290,14 @@ class _Trainer:
         log.info("epoch %.1f/%d: %s%s", epoch, self.epochs, told, " (best so far)" if better else "")
 
     def _record(self, group: str, values: dict[str, float], step: int) -> None:
-        if self.writer:
+        if self.scalars:
             for name, value in values.items():
-                self.writer.add_scalar(f"{group}/{name}", value, step)
+                self.scalars.add(f"{group}/{name}", value, step)
 
     def _save(self) -> None:
         # Rank 0 alone decides by its clock, and nobody waits: ranks that disagree on the time would wait forever.
-        if self.world.is_main:
+        if self.scalars:
+            self.scalars.flush()
             identity = {"total": self.total, "batch_size": self.batch_size, "examples": len(self.batches)}
             save_checkpoint(
                 self.folder / CHECKPOINT, self.task.state_dict(), self.optimiser, self.best_weights,
@@ -341,7 +342,8 @@ def train(
         batches: the training examples.
         config: how to train.
         world: this process.
-        folder: where checkpoint and TensorBoard scalars go; a checkpoint there is resumed.
+        folder: where checkpoint and TensorBoard scalars go; a checkpoint there is resumed. Within a run folder that is
+            recorded by MLflow (`stylecast.tracking`), scalars go there too.
         monitor: which metric of `task.evaluate` decides what is best.
         mode: whether more or less of it is better.
 

@@ -24,6 +24,8 @@ from stylecast.config import difference, read_config, to_dict, write_config
 from stylecast.errors import UserError
 from stylecast.logs import log_to_file
 from stylecast.loop import CHECKPOINT
+from stylecast.tracking import FILE as MLFLOW
+from stylecast.tracking import recorded
 from stylecast.world import World, barrier, broadcast_object
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ C = TypeVar("C")
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-NOT_CONTENT = ("run.log", "tensorboard", MANIFEST)  # told by the clock: not part of what a run is
+NOT_CONTENT = ("run.log", "tensorboard", MLFLOW, MANIFEST)  # told by the clock: not part of what a run is
+SAVED = "saved-"  # how the stage of a model begins that somebody saved by hand
 VERSIONED = ("stylecast", "torch", "transformers", "faiss-cpu", "faiss-gpu", "lightgbm", "numpy", "pandas",
              "scikit-learn", "umap-learn", "jieba")  # fmt: skip
 
@@ -60,7 +63,8 @@ def _hash_lines(lines: list[str]) -> str:
 
 def _content_files(folder: Path) -> list[Path]:
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
-    return [p for p in paths if p.relative_to(folder).parts[0] not in NOT_CONTENT]
+    # A stage may train several networks, each in a folder of its own with scalars of its own.
+    return [p for p in paths if not {p.relative_to(folder).parts[0], p.parent.name} & set(NOT_CONTENT)]
 
 
 def identity_of(path: Path) -> str:
@@ -70,7 +74,7 @@ def identity_of(path: Path) -> str:
         UserError: there is no such file or folder.
     """
     if (path / MANIFEST).is_file():
-        return str(_read_manifest(path)["content"])
+        return str(read_manifest(path)["content"])
     if path.is_file():
         return hash_file(path)
     if path.is_dir():
@@ -79,7 +83,12 @@ def identity_of(path: Path) -> str:
     raise UserError(f"{path}: no such file or folder")
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run folder, whose files are not looked at.
+
+    Raises:
+        UserError: it cannot be read, or is of another version.
+    """
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
@@ -89,6 +98,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
+def command_of(stage: str) -> str:
+    """The command that a stage is of."""
+    return stage.partition("-")[0]  # "kddcup-convert" is a step of `stylecast kddcup`
+
+
 def load_manifest(folder: Path, stage: str) -> dict[str, Any]:
     """Check that a folder is a whole, undamaged run of a stage, and read its manifest.
 
@@ -96,19 +110,19 @@ def load_manifest(folder: Path, stage: str) -> dict[str, Any]:
         UserError: the folder is missing, unfinished, damaged (a file is missing or has other bytes), or
             was written by another stage.
     """
-    command = stage.partition("-")[0]  # "kddcup-convert" is a step of `stylecast kddcup`
     if not (folder / MANIFEST).is_file():
         state = "was not finished" if folder.is_dir() else "does not exist"
-        raise UserError(f"{folder}: the run {state} (no {MANIFEST}); run `stylecast {command}` first")
-    manifest = _read_manifest(folder)
+        raise UserError(f"{folder}: the run {state} (no {MANIFEST}); run `stylecast {command_of(stage)}` first")
+    manifest = read_manifest(folder)
     if manifest["stage"] != stage:
         raise UserError(f"{folder}: a run of `{manifest['stage']}`, not of `{stage}`; name the right folder")
+    again = "save it again" if stage.startswith(SAVED) else f"run `stylecast {command_of(stage)} --force`"
     for name, told in manifest["files"].items():
         path = folder / name
         if not path.is_file():
-            raise UserError(f"{path}: missing though the manifest lists it; run `stylecast {command} --force`")
+            raise UserError(f"{path}: missing though the manifest lists it; {again}")
         if path.stat().st_size != told["bytes"] or hash_file(path) != told["sha256"]:
-            raise UserError(f"{path}: damaged (its hash is not the manifest's); run `stylecast {command} --force`")
+            raise UserError(f"{path}: damaged (its hash is not the manifest's); {again}")
     return manifest
 
 
@@ -129,10 +143,10 @@ def _is_fresh(out: Path, key: dict[str, Any], force: bool) -> bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / MANIFEST).is_file():
-        raise UserError(f"{out}: exists and is not a run folder; choose another --out, or remove it")
-    manifest = _read_manifest(out)
+        raise UserError(f"{out}: exists and is not a run folder; choose another folder, or remove it")
+    manifest = read_manifest(out)
     if manifest["stage"] != key["stage"]:
-        raise UserError(f"{out}: holds a run of `{manifest['stage']}`; choose another --out")
+        raise UserError(f"{out}: holds a run of `{manifest['stage']}`; choose another folder")
     if force:
         return False
     if manifest["key"] == key:
@@ -252,7 +266,8 @@ def open_run(
         assert world is not None
         barrier(world)
         return
-    with log_to_file(partial / "run.log"):
+    name = f"{stage} {out.parent.name}/{out.name}"
+    with log_to_file(partial / "run.log"), recorded(partial, name, to_dict(config), run.metrics):
         yield run
         write_config(partial / "config.json", config)
     if world is not None:

@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from stylecast.errors import UserError
+
 T = TypeVar("T")
 
 
@@ -51,6 +53,10 @@ def _set_threads() -> None:
 def _device(local_rank: int) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise UserError(
+            f"process {local_rank} has no GPU: this machine has {torch.cuda.device_count()}; start one process for each"
+        )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 
@@ -69,6 +75,9 @@ def open_world(timeout_minutes: float = 60.0) -> Iterator[World]:
 
     Yields:
         The world of this process.
+
+    Raises:
+        UserError: there are GPUs, but fewer than processes on this machine.
     """
     _set_threads()
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +60,19 @@ def test_batches_change_nothing(
     whole, _ = fitted.predict(vectors_ND)
     monkeypatch.setattr(cluster, "CHUNK", 7)
     np.testing.assert_array_equal(whole, fitted.predict(vectors_ND)[0])
+
+
+def test_the_number_of_threads_changes_nothing(
+    fitted: Clusters, blobs: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    ids, vectors_ND, _ = blobs
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads + 2)
+    try:
+        again = fit_clusters(ids, vectors_ND, CONFIG)
+    finally:
+        faiss.omp_set_num_threads(threads)
+    np.testing.assert_array_equal(fitted.centroids_KP, again.centroids_KP)
 
 
 def test_the_nearest_centroid_is_the_slow_way_nearest(

@@ -14,6 +14,7 @@ from recall.context import FOLDER, ContextEncoder, build_text, load_text
 from recall.embeddings import text_vectors
 from recall.evaluate import EvaluateConfig
 from recall.evaluate import main as evaluate
+from recall.matcher import Matcher
 from recall.matchers import TextEncoder
 from recall.search import Searcher
 from recall.text_model import TextConfig
@@ -166,4 +167,8 @@ def test_a_run_that_reads_in_context(context: Mode, recall_config: RecallConfig,
     assert trained.read_word.weight.any()
     found = searcher.search("红色", 8)
     assert found["score"].is_monotonic_decreasing
+    searcher.models.save_pretrained(tmp_path / "kept")
+    again, heads = Matcher.from_pretrained(tmp_path / "kept"), np.array(searcher.heads_NHD[:9], np.float32)
+    assert isinstance(again.text, ContextEncoder)
+    np.testing.assert_array_equal(again.score(["红色 圆形"], heads), searcher.models.score(["红色 圆形"], heads))
     assert "sentence" in evaluate(EvaluateConfig(run=run, out=tmp_path / "scores.csv"))

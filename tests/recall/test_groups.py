@@ -1,6 +1,7 @@
 """Groups, valleys, the number of groups, the hierarchy and the scale: small cases that can be seen by eye."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -31,6 +32,16 @@ def test_kmeans_settles_where_each_centre_is_the_mean_of_its_points() -> None:
     assert cost == pytest.approx(((point_NP - centre_KP[label_N]) ** 2).sum(), rel=1e-4)
     for number in range(3):
         np.testing.assert_allclose(centre_KP[number], point_NP[label_N == number].mean(axis=0), atol=1e-4)
+
+
+def test_seeds_agree_where_the_number_of_groups_is_not_the_number_there_is() -> None:
+    rng = np.random.default_rng(0)
+    point_NP, _ = balls([tuple(4 * centre) for centre in rng.normal(size=(9, 6))], 100, spread=2.0)
+    found = [kmeans(point_NP, 6, seed) for seed in range(4)]
+    assert all(len(np.unique(label_N)) == 6 for label_N in found)
+    agreement = [adjusted_rand_score(one, other) for one, other in combinations(found, 2)]
+    alone = [lloyd(point_NP, point_NP[start : start + 6])[0] for start in range(0, 24, 6)]
+    assert min(agreement) > np.mean([adjusted_rand_score(one, other) for one, other in combinations(alone, 2)])
 
 
 def test_halves_of_one_ball_have_no_valley_and_two_balls_have() -> None:

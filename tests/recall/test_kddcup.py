@@ -19,7 +19,7 @@ from data.kddcup import Products
 from data.pools import read_answers
 from data.sample_kddcup import KddCupSampleConfig
 from data.sample_kddcup import main as sample
-from pretrain.kddcup import WEIGHTS, encode_queries
+from pretrain.kddcup import encode_queries
 from recall.context import ContextEncoder
 from recall.gallery import score_all
 from recall.kddcup import KddCupConfig, main
@@ -37,10 +37,11 @@ from recall.kddcup_score import (
     score_pools,
     single_pool,
 )
-from recall.kddcup_train import load_matchers
+from recall.matcher import RegionMatcher
 from recall.rerank import RerankConfig, fit_pool_reranker
 from recall.text_model import TextConfig
 from recall.truth import Truth
+from stylecast.checkpoint import WEIGHTS
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest
 from tests.recall.texts import english_checkpoint
@@ -128,7 +129,7 @@ def test_the_leak_moves_the_score_only_where_the_flag_is_on(config: KddCupConfig
 
 
 def test_pools_beside_a_pool_move_no_honest_score(config: KddCupConfig, told: str) -> None:
-    matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "valid")
+    matchers, products = RegionMatcher.from_pretrained(config.out / "recall"), Products.load(config.out / "valid")
     heads, pools = embed_products(matchers, products, torch.device("cpu")), kddcup.pools_of(products)
     few = replace(pools, query_ids=pools.query_ids[:4], queries=pools.queries[:4], row_QK=pools.row_QK[:4],
                   ids_QK=pools.ids_QK[:4])  # fmt: skip
@@ -142,7 +143,7 @@ def test_pools_beside_a_pool_move_no_honest_score(config: KddCupConfig, told: st
 
 
 def test_a_reranker_finds_the_leak_only_where_it_is_told_the_counts(config: KddCupConfig, told: str) -> None:
-    matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "valid")
+    matchers, products = RegionMatcher.from_pretrained(config.out / "recall"), Products.load(config.out / "valid")
     heads, pools = embed_products(matchers, products, torch.device("cpu")), kddcup.pools_of(products)
     truth = Truth.of(pools, read_answers(config.answers), "answers")
     noise = np.random.default_rng(0).normal(size=(2, *pools.row_QK.shape))
@@ -157,7 +158,7 @@ def test_a_reranker_finds_the_leak_only_where_it_is_told_the_counts(config: KddC
 
 
 def test_pool_scores_are_those_of_the_full_matrix(config: KddCupConfig, told: str) -> None:
-    matchers, products = load_matchers(config.out / "recall"), Products.load(config.out / "test")
+    matchers, products = RegionMatcher.from_pretrained(config.out / "recall"), Products.load(config.out / "test")
     heads, pools = embed_products(matchers, products, torch.device("cpu")), kddcup.pools_of(products)
     scores = score_pools(matchers, heads, pools, config.queries.width)
     full = score_all(matchers.text, encode_queries(pools.queries, matchers.vocabulary, config.queries.width), heads)
@@ -215,7 +216,7 @@ def test_two_processes(config: KddCupConfig, tmp_path: Path) -> None:
     assert done.stdout.count("NDCG@5 of") == 1
     assert (tmp_path / "run" / "submission.csv").is_file()
     assert {name.partition(".")[0] for name in load_file(tmp_path / "run" / "recall" / WEIGHTS)} == {"encoder", "text"}
-    reader = load_matchers(tmp_path / "run" / "recall").text
+    reader = RegionMatcher.from_pretrained(tmp_path / "run" / "recall").text
     assert isinstance(reader, ContextEncoder)
     start = load_file(bert / "model.safetensors")["encoder.layer.1.output.dense.weight"]
     assert not torch.equal(reader.reader.model.state_dict()["encoder.layer.1.output.dense.weight"], start)

@@ -12,16 +12,16 @@ import pandas as pd
 import pytest
 import torch
 
-from data.cutter import cutter
 from data.lexicon import Lexicon
 from data.posts import Posts
 from recall import fonts, sheet
 from recall.embeddings import Embeddings, normalise, text_vectors
 from recall.index import Index
 from recall.index_kinds import IndexConfig
+from recall.matcher import Matcher
 from recall.recipes import RECIPES
 from recall.search import SearchConfig, Searcher, main, recall_folder
-from recall.train import RecallConfig, load_recall
+from recall.train import TEXT, RecallConfig
 from recall.train import main as recall
 from stylecast.config import from_dict, to_dict
 from stylecast.errors import UserError
@@ -66,7 +66,7 @@ def test_embeddings_cover_every_picture_and_post(recall_run: Path, shapes: Path)
 
 
 def test_text_vectors_do_not_depend_on_the_chunk(recall_run: Path) -> None:
-    models = load_recall(recall_run)
+    models = Matcher.from_pretrained(recall_run)
     words = np.random.default_rng(0).integers(0, len(models.vocabulary), (10, 6))
     np.testing.assert_allclose(text_vectors(models.text, words, 3), text_vectors(models.text, words, 64), atol=1e-6)
 
@@ -83,7 +83,7 @@ def test_search_finds_what_was_asked_for(recall_run: Path, shapes: Path) -> None
 def test_planted_picture_comes_first(recall_run: Path) -> None:
     searcher = Searcher.load(recall_run)
     with torch.inference_mode():
-        query = searcher.models.text(torch.tensor([searcher.encode("绿色 圆形")]))
+        query = searcher.models.text(torch.tensor([searcher.models.encode("绿色 圆形")]))
     planted = np.array(searcher.heads_NHD, dtype=np.float32)
     planted[17, 0] = query.sentence_QD[0].numpy() * 10
     planted[17, 1:] = query.words_QWD[0].sum(dim=0).numpy() * 10
@@ -105,8 +105,11 @@ def test_an_approximate_index_recalls_what_the_words_then_order(
     vectors = normalise(heads[:, 0])
     pictures = pd.concat([plain.pictures] * times, ignore_index=True)
     pictures["picture_id"] += "-" + pictures.index.astype(str)
+    texts = Embeddings.load(recall_run / TEXT).vectors_ND  # as a run does: sentences ask, not pictures
+    asked = texts[texts.any(axis=1)]
     exact, quick = (
-        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k)), heads, pictures) for k in ("exact", kind)
+        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k), queries_SD=asked), heads, pictures)
+        for k in ("exact", kind)
     )
     truth, found = exact.search("红色 方块", 50), quick.search("红色 方块", 50)
     both = truth.merge(found, on="picture_id")
@@ -137,7 +140,7 @@ def test_the_first_are_those_of_the_whole_table_sorted(recall_run: Path) -> None
     heads[: 2 * pairs : 2] = heads[1 : 2 * pairs : 2]
     index = Index.build(normalise(heads[:, 0].astype(np.float32)))
     searcher = Searcher(searcher.models, index, heads, searcher.pictures)
-    words = searcher.encode("红色 方块")
+    words = searcher.models.encode("红色 方块")
     rows = np.arange(len(searcher.pictures))
     whole = pd.concat([searcher.pictures.assign(row=rows), searcher.score(words, rows)], axis=1)
     whole = whole.sort_values(["score", "picture_id"], ascending=[False, True], ignore_index=True)
@@ -149,8 +152,8 @@ def test_the_first_are_those_of_the_whole_table_sorted(recall_run: Path) -> None
 
 def test_unknown_words_are_told(recall_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     searcher = Searcher.load(recall_run)
-    with caplog.at_level(logging.INFO, logger="recall.search"):
-        assert searcher.encode("红色 火星车") == searcher.encode("红色")
+    with caplog.at_level(logging.INFO, logger="recall.matcher"):
+        assert searcher.models.encode("红色 火星车") == searcher.models.encode("红色")
     assert "火星" in caplog.text
     with pytest.raises(UserError, match="火星"):
         searcher.search("火星车", 3)
@@ -208,7 +211,6 @@ def test_a_phrase_is_cut_as_the_posts_were(shapes: Path, recall_run: Path) -> No
     searcher = Searcher.load(recall_run)
     both = searcher.models.vocabulary.encode(["红色", "绿色"])
     assert len(both) == 2
-    assert searcher.known("红色绿色") == (both, [])
-    own = cutter(Lexicon((("红色绿色", None),), ("周末",)))
-    searcher.models = replace(searcher.models, cutter=own)
-    assert searcher.known("红色绿色 周末 红色") == (both[:1], ["红色绿色"])
+    assert searcher.models.known("红色绿色") == (both, [])
+    own = replace(searcher.models, lexicon=Lexicon((("红色绿色", None),), ("周末",)))
+    assert own.known("红色绿色 周末 红色") == (both[:1], ["红色绿色"])

@@ -83,6 +83,29 @@ def test_the_future_changes_nothing_before_the_cut_off(runs: tuple[Path, Path]) 
         )
 
 
+def test_posts_of_split_test_are_not_learnt_from(tmp_path: Path) -> None:
+    table = pd.read_csv(feed(tmp_path / "feed.csv")).assign(split="train")
+    table.loc[table.index % 3 == 0, "split"] = "test"
+    found = []
+    for name, says in (
+        ("plain", table["title"]),
+        ("moved", table["title"].mask(table["split"] == "test", "机器人 火箭")),
+    ):
+        table.assign(title=says).to_csv(tmp_path / f"{name}.csv", index=False)
+        posts = prepare(PrepareConfig(posts=tmp_path / f"{name}.csv", out=tmp_path / f"prepare-{name}", workers=1))
+        run = main(
+            StylesConfig(
+                posts=posts, out=tmp_path / name, source="text", text_dimensions=8, cut_off="2024-02-20",
+                cluster=CLUSTER, figures=False,
+            )
+        )  # fmt: skip
+        found.append((pd.read_parquet(run / "styles.parquet"), pd.read_parquet(run / "assignments.parquet")))
+    (plain, one), (moved, two) = found
+    pd.testing.assert_frame_equal(plain[["style", "name", "size"]], moved[["style", "name", "size"]])
+    others = table["post_id"][table["split"] == "train"]
+    pd.testing.assert_frame_equal(one.set_index("id").loc[others], two.set_index("id").loc[others])
+
+
 def test_undated_posts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("title\n连衣裙\n", encoding="utf-8")
     posts = prepare(PrepareConfig(posts=tmp_path / "a.csv", out=tmp_path / "prepare"))

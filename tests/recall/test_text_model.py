@@ -12,9 +12,10 @@ from transformers import ViTConfig, ViTModel
 from data.posts import Posts
 from pretrain.train import load_pretrained
 from pretrain.vocabulary import FIRST_WORD, MARKS, Vocabulary
+from recall.matcher import Matcher
 from recall.search import Searcher
 from recall.text_model import TextConfig, open_text_model, placed, starting_table
-from recall.train import RecallConfig, load_recall, main
+from recall.train import RecallConfig, main
 from stylecast.errors import UserError
 from tests.recall.texts import CHARACTERS, FAMILIES, VISION, text_checkpoint
 
@@ -114,7 +115,7 @@ def frozen_config(recall_config: RecallConfig, tmp_path_factory: pytest.TempPath
 
 
 def test_a_run_with_frozen_words(frozen_config: RecallConfig) -> None:
-    models = load_recall(main(frozen_config))
+    models = Matcher.from_pretrained(main(frozen_config))
     words = list(models.vocabulary.words[FIRST_WORD:])
     text = open_text_model(frozen_config.text.model)
     known = text.known(words)

@@ -1,6 +1,7 @@
 """Imports run one way, and nobody half-uses a foreign package called `data`."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,27 @@ def test_a_foreign_data_package_is_refused(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", "import stylecast"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "another project shadows it" in done.stderr
+
+
+@pytest.mark.parametrize("package", ORDER[1:])
+def test_a_package_offers_names_at_its_root(package: str) -> None:
+    root = importlib.import_module(package)
+    assert root.__all__
+    for name in root.__all__:
+        found = getattr(root, name)
+        assert found.__name__ == name
+        assert found.__module__.startswith(f"{package}.")
+        assert name in dir(root)
+    # What type checkers are told is what is offered.
+    block = next(n for n in ast.parse((ROOT / package / "__init__.py").read_text()).body if isinstance(n, ast.If))
+    told = [name.name for line in block.body if isinstance(line, ast.ImportFrom) for name in line.names]
+    assert sorted(told) == sorted(root.__all__)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Nothing'"):
+        root.Nothing  # noqa: B018
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_packages_and_help_import_nothing_heavy() -> None:
+    told = f"import sys, {', '.join(ORDER)}, stylecast.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "pandas", "sklearn", "transformers", "mlflow"} & set(done.stdout.split())

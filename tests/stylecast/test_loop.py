@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, Task, _learning_rate, train
-from stylecast.world import open_world
+from stylecast.world import _device, open_world
 
 TOY = Path(__file__).with_name("toy.py")
 
@@ -262,3 +262,14 @@ def test_a_share_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) -
     task.learning_rates = lambda: {"slwo": 0.1}  # type: ignore[method-assign]
     with pytest.raises(KeyError, match="slwo"):
         fit(task, PLAIN, tmp_path)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert _device(1) == torch.device("cuda", 1)
+    assert chosen == [1]
+    with pytest.raises(UserError, match="process 2 has no GPU: this machine has 2"):
+        _device(2)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stylecast.loop import LoopConfig, Task, _optimiser, train
-from stylecast.muon import Muon, orthogonal
+from stylecast.muon import QUINTIC, STEPS, Muon, orthogonal
 from stylecast.world import open_world
 
 CONFIG = LoopConfig(epochs=4, batch_size=8, lr=0.02, precision="fp32", workers=0, checkpoint_seconds=0.0)
@@ -30,6 +30,21 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
 
 def test_a_matrix_of_zeros_stays_so() -> None:
     assert torch.equal(orthogonal(torch.zeros(3, 4)), torch.zeros(3, 4))
+
+
+def plainly(x: Tensor) -> Tensor:
+    """The Newton-Schulz steps as the paper has them: on the whole matrix."""
+    x = x / x.norm()
+    for _ in range(STEPS):
+        square = x @ x.T
+        x = QUINTIC[0] * x + (QUINTIC[1] * square + QUINTIC[2] * square @ square) @ x
+    return x
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8)])
+def test_steps_on_the_small_squares_are_those_on_the_whole_matrix(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(orthogonal(matrix), plainly(matrix.T).T if len(matrix) == 40 else plainly(matrix))
 
 
 class Layers(Task):

@@ -1,0 +1,198 @@
+"""The models of matching as one thing to save, to load and to ask: how well do these phrases fit these pictures?
+
+Shapes: Q phrases, W words of a phrase, N pictures, H heads, D dimensions.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from data.cutter import Cutter, cutter
+from data.lexicon import Lexicon
+from pretrain.encoder import Encoder, PixelEncoder, rebuild_encoder
+from pretrain.regions import RegionEncoder, rebuild_regions
+from pretrain.vocabulary import Vocabulary, pad
+from recall.context import load_text
+from recall.gallery import Blend
+from recall.matchers import Query, TextEncoder, sentence_scores
+from recall.phrases import WordLevels
+from stylecast.checkpoint import WEIGHTS, load_parts, save_parts
+from stylecast.errors import UserError
+from stylecast.runs import SAVED
+from stylecast.saved import load_any, save_model
+
+log = logging.getLogger(__name__)
+BLEND = "blend.json"
+PART = 512  # pictures that are scored at a time: they stay within the processor's cache
+
+
+def write_models(folder: Path, encoder: Encoder, text: TextEncoder, vocabulary: Vocabulary) -> None:
+    """Write both sides of a matcher, and the words that it knows."""
+    save_parts(nn.ModuleDict({"encoder": encoder, "text": text}), folder / WEIGHTS)
+    encoder.save(folder)
+    text.save(folder)
+    vocabulary.save(folder)
+
+
+def _with_weights(encoder: Encoder, folder: Path) -> TextEncoder:
+    """Give an encoder its weights; the text side, with its own."""
+    parts = load_parts(folder / WEIGHTS)
+    encoder.load_state_dict(parts["encoder"])
+    encoder.eval()
+    return load_text(folder, parts["text"])
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """What a run of `recall` has learnt, on the CPU."""
+
+    encoder: PixelEncoder
+    """Pictures to heads."""
+    text: TextEncoder
+    """Words to vectors."""
+    vocabulary: Vocabulary
+    """The known words."""
+    blend: Blend
+    """How word and sentence scores of posts become one."""
+    levels: WordLevels
+    """What scores of each word are usual over the indexed pictures."""
+    lexicon: Lexicon
+    """What was added to the dictionary when the posts were cut."""
+    cutter: Cutter = field(init=False, repr=False, compare=False)
+    """What cuts a phrase, as the posts were cut."""
+    phrase_blend: Blend = field(init=False)
+    """How word and sentence scores of phrases become one: their words are scored in deviations already."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cutter", cutter(self.lexicon))
+        object.__setattr__(self, "phrase_blend", replace(self.blend, word_scale=1.0))
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> "Matcher":
+        """Read a matcher: what `save_pretrained` or `stylecast recall` wrote.
+
+        Raises:
+            UserError: the folder is missing, damaged or something else.
+        """
+        folder = Path(folder)
+        load_any(folder, f"{SAVED}matcher", "recall")
+        encoder = rebuild_encoder(folder)
+        text = _with_weights(encoder, folder)
+        blend, levels = Blend.load(folder / BLEND), WordLevels.load(folder)
+        return cls(encoder, text, Vocabulary.load(folder), blend, levels, Lexicon.load(folder))
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a folder that `from_pretrained` reads; it appears whole or not at all.
+
+        Raises:
+            UserError: something else lies there.
+        """
+        with save_model(Path(folder), f"{SAVED}matcher", self.encoder.config) as run:
+            write_models(run.folder, self.encoder, self.text, self.vocabulary)
+            self.blend.save(run.folder / BLEND)
+            self.levels.save(run.folder)
+            self.lexicon.save(run.folder)
+
+    def encode(self, phrase: str) -> list[int]:
+        """Numbers of a phrase's known words; unknown ones are told in the log.
+
+        Raises:
+            UserError: no word is known.
+        """
+        words, unknown = self.known(phrase)
+        if not words:
+            told = " ".join(unknown) or phrase
+            raise UserError(f"no picture was ever described with: {told}; try other words")
+        if unknown:
+            log.info("words that no training post holds, left out: %s", " ".join(unknown))
+        return words
+
+    def known(self, phrase: str) -> tuple[list[int], list[str]]:
+        """Numbers of a phrase's known words, each once, and the unknown words."""
+        # A space between words is a cut that the person made: each piece is cut into words by itself.
+        found = [word for piece in phrase.split() for word in self.cutter.words(piece)]
+        return list(dict.fromkeys(self.vocabulary.encode(found))), self.vocabulary.unknown(found)
+
+    def query(self, words: list[int]) -> Query:
+        """The phrase of these words, encoded."""
+        with torch.inference_mode():
+            return self.text(torch.from_numpy(pad([words], max(1, len(words)))))
+
+    def measure(self, query: Query, words: list[int], heads_NHD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score of each word of a phrase, in deviations (see `recall.phrases`), and of its sentence.
+
+        Returns:
+            float32 W×N and N; each score depends on the phrase and the picture alone.
+        """
+        each, sentence = [np.zeros((len(words), 0), np.float32)], [np.zeros(0, np.float32)]
+        for start in range(0, len(heads_NHD), PART):
+            part_BHD = torch.from_numpy(heads_NHD[start : start + PART]).float()
+            each.append(self.levels.word_scores(query.words_QWD[0], words, part_BHD))
+            with torch.inference_mode():
+                sentence.append(sentence_scores(query, part_BHD)[0].numpy())
+        return np.concatenate(each, axis=1), np.concatenate(sentence)
+
+    def score(self, phrases: Sequence[str], pictures: np.ndarray) -> np.ndarray:
+        """How well phrases fit pictures, as `stylecast search` scores them; comparable within a phrase.
+
+        Args:
+            phrases: words, in any language of the posts.
+            pictures: uint8 RGB, N×height×width×3; or heads that `encoder.encode` made of them, float N×H×D.
+
+        Returns:
+            float32 Q×N, more is better.
+
+        Raises:
+            UserError: no word of a phrase is known, or these are no pictures.
+        """
+        pictures = np.asarray(pictures)
+        heads_NHD = self._heads(pictures) if pictures.dtype.kind == "f" else self.encoder.encode(pictures)
+        rows = [np.zeros((0, len(heads_NHD)), np.float32)]
+        for words in map(self.encode, phrases):
+            each_WN, sentence_N = self.measure(self.query(words), words, heads_NHD)
+            rows.append(self.phrase_blend(each_WN.mean(axis=0), sentence_N)[None].astype(np.float32))
+        return np.concatenate(rows)
+
+    def _heads(self, heads_NHD: np.ndarray) -> np.ndarray:
+        if heads_NHD.shape[1:] != (self.encoder.heads, self.encoder.dim):
+            wanted, given = f"N×{self.encoder.heads}×{self.encoder.dim}", "×".join(map(str, heads_NHD.shape))
+            raise UserError(f"heads of this matcher are {wanted}; these are {given}; give what its encoder makes")
+        return np.require(heads_NHD, requirements="W")  # torch takes no memory that is only read
+
+
+@dataclass(frozen=True)
+class RegionMatcher:
+    """What the matching of `stylecast kddcup` has learnt, on the CPU."""
+
+    encoder: RegionEncoder
+    """Boxes to heads."""
+    text: TextEncoder
+    """Words to vectors."""
+    vocabulary: Vocabulary
+    """The known words."""
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> "RegionMatcher":
+        """Read a matcher: what `save_pretrained` or `stylecast kddcup` (its `recall`) wrote.
+
+        Raises:
+            UserError: the folder is missing, damaged or something else.
+        """
+        folder = Path(folder)
+        load_any(folder, f"{SAVED}region-matcher", "kddcup-recall")
+        encoder = rebuild_regions(folder)
+        return cls(encoder, _with_weights(encoder, folder), Vocabulary.load(folder))
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a folder that `from_pretrained` reads; it appears whole or not at all.
+
+        Raises:
+            UserError: something else lies there.
+        """
+        with save_model(Path(folder), f"{SAVED}region-matcher", self.encoder.config) as run:
+            write_models(run.folder, self.encoder, self.text, self.vocabulary)
