@@ -6,12 +6,14 @@ Laptop:   stylecast prepare POSTS.csv --out runs/prepare
 
 import hashlib
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import tyro
 
+from data.lexicon import Lexicon
 from data.parallel import in_parallel
 from data.posts import rename_columns, validate
 from data.prepare_pictures import PictureSettings, read_pictures
@@ -84,9 +86,13 @@ def _read(config: PrepareConfig) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     return table, pd.concat([unread, rejected]), total
 
 
-def _prepare(config: PrepareConfig, root: Path, run: Run) -> None:
-    lexicon = config.lexicon()
+def _prepare(config: PrepareConfig, root: Path, run: Run, lexicon: Lexicon, known: Collection[str]) -> None:
     table, rejected, total = _read(config)
+    if known:
+        again = table["post_id"].isin(known)
+        table, run.metrics["known"] = table[~again], int(again.sum())
+        if table.empty and again.any():
+            raise UserError(f"{config.posts}: no new post in it: {again.sum()} of {total} rows are known already")
     if table.empty:
         raise UserError(f"{config.posts}: no row of {total} can be used; first reason: {_first_reason(rejected)}")
     table = _chosen(table, config.sample)
@@ -122,8 +128,13 @@ def _first_reason(rejected: pd.DataFrame) -> str:
     return f"line {row['line']}: {row['reason']}"
 
 
-def main(config: PrepareConfig) -> Path:
+def main(config: PrepareConfig, lexicon: Lexicon | None = None, known: Collection[str] = ()) -> Path:
     """Run the stage.
+
+    Args:
+        config: settings.
+        lexicon: the words to cut by, of an earlier run; None = those of the settings' files.
+        known: ids of posts that an earlier run has; their rows are left out, and counted in the metrics.
 
     Returns:
         The run folder: `posts.parquet`, `pictures.parquet`, `images.npy`, `duplicates.csv`, `rejected.csv`,
@@ -144,7 +155,7 @@ def main(config: PrepareConfig) -> Path:
     inputs |= config.text_files() | config.sentiment_files()
     with open_run(config.out, "prepare", config, inputs, force=config.force) as run:
         if run is not None:
-            _prepare(config, root, run)
+            _prepare(config, root, run, lexicon or config.lexicon(), known)
     return config.out
 
 

@@ -34,6 +34,14 @@ class Style(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     rank: int
+    rank_growth: int | None
+    rank_share: int | None
+    rank_rising: int | None
+    previous_rank: int | None
+    """On the leaderboard of `previous_origin`; null where that does not have the style."""
+    rank_change: int | None
+    """Positive where the style climbed since."""
+    previous_origin: date | None
     style: str
     name: str
     share_now: float | None
@@ -55,6 +63,59 @@ class Style(BaseModel):
     """Ids; `/pictures?id=` shows one."""
 
 
+class NewStyle(BaseModel):
+    """A group of posts that belong to no style, proposed as a new one; it has no forecast."""
+
+    proposal: str
+    first_proposal: str
+    """The id under which the group was first found."""
+    name: str
+    keywords: list[str]
+    first_seen: date
+    posts: int
+    new_posts: int
+    """Posts in the last month that was scanned."""
+    share: float
+    """Of that month's posts."""
+    growth: float | None
+    """Of that share against the month before, percent; null for a new one."""
+    authors: int
+    nearest: str
+    """The known style that is nearest."""
+    nearest_name: str
+    pictures: list[str]
+    """Ids of those nearest to its middle; none where styles come from texts."""
+    post_ids: list[str]
+
+
+class RecordRow(BaseModel):
+    """How a model did in the backtest; further metrics as in `metrics.csv`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    kind: str
+    """`ensemble` (this forecast), `member` or `rung` (a simple rule)."""
+    mae: float | None
+    """Mean error, a share."""
+    gain: float | None
+    """1 - mae / mae of the best rung, in hindsight."""
+
+
+class ForecastRecord(BaseModel):
+    """How good the forecast has been so far."""
+
+    verdict: str
+    """Against the rung that was best in hindsight: `won`, `lost`, `incomplete`, or `none` without a backtest."""
+    doubtful: bool
+    """Whether the skill against the rung chosen on validation may be chance."""
+    rung: str
+    chosen: str
+    """The rung that was best on validation, which `skill` is against."""
+    origins: int | None
+    rows: list[RecordRow]
+
+
 class Board(BaseModel):
     """The leaderboard at an origin."""
 
@@ -68,6 +129,9 @@ class Board(BaseModel):
     emerging_share: float | None
     """Share of the recent posts that belong to no known style."""
     styles: list[Style]
+    emerging: list[NewStyle]
+    """New styles that are proposed; they stand apart, and the filter does not touch them."""
+    record: ForecastRecord
 
 
 class Reason(BaseModel):
@@ -77,6 +141,39 @@ class Reason(BaseModel):
     text: str
     points: float
     """Percentage points of the growth."""
+
+
+class Said(BaseModel):
+    """An earlier forecast, and what came."""
+
+    origin: date
+    target_start: date
+    target_end: date
+    share: float
+    lower: float | None
+    upper: float | None
+    truth: float
+
+
+class Neighbour(BaseModel):
+    """A style that is like another."""
+
+    style: str
+    name: str
+    cosine: float
+    """Of the centroids."""
+
+
+class Event(BaseModel):
+    """What happened to a style at a refit."""
+
+    refit: int
+    relation: str
+    """`continues`, `split`, `merge`, `birth`, `death` or `accepted`."""
+    previous: str
+    current: str
+    shared: int
+    """Items in common."""
 
 
 class StyleDetail(BaseModel):
@@ -93,6 +190,13 @@ class StyleDetail(BaseModel):
     """Days of a period of the history."""
     history: list[Share]
     """Shares up to the origin, oldest first."""
+    truth: float | None
+    """What came of this forecast; null while its period is not over."""
+    past: list[Said]
+    """Earlier forecasts whose period was over at the origin."""
+    nearest: list[Neighbour]
+    """The most alike first; none where the run keeps no centroids."""
+    lineage: list[Event]
     first_seen: date | None
     last_seen: date | None
 

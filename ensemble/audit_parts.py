@@ -66,7 +66,7 @@ class Runs:
         self.manifests[branch + stage] = manifest = load_manifest(folder, stage)
         for name, told in manifest["inputs"].items() if stage != "prepare" else ():
             below = STAGE_OF.get(name, name)
-            if below not in STAGES:
+            if below not in STAGES or below == stage:  # styles that others were accepted into
                 continue
             side = f"{name} " if name == "garment" else branch
             if side + below not in self.folders:

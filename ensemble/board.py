@@ -1,10 +1,9 @@
-"""The leaderboard as a table: every style at an origin, ranked by its predicted growth.
+"""The leaderboard as a table: every style at an origin, ranked by its predicted growth or otherwise.
 
 Shapes: S styles, T days. Shares are fractions; `growth` and `momentum` are percent, `change` is percentage points.
 """
 
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from data.shares import reference_share, to_growth
 from data.sums import Sums
 from data.windows import DAY, Target, Window
 from ensemble.columns import RECENT_DAYS
+from ensemble.ranks import Order, add_ranks
 from ensemble.record import ENSEMBLE
 from rank.reasons import summary
 from stylecast.errors import UserError
@@ -71,7 +71,7 @@ def _recent(sums: Sums, panel: Panel, origin: pd.Timestamp) -> pd.DataFrame:
     recent = pd.DataFrame({"style": list(panel.styles)})
     recent["momentum"] = 100 * np.expm1(to_growth(sums.share(*now), sums.share(*before), half))
     recent["posts_28d"] = posts_S
-    for name in sums.numeric:
+    for name in sorted(sums.numeric):
         # `NAME_log` are sums of logarithms, which a forecaster wants and a person does not.
         if not (name.endswith("_log") and name.removesuffix("_log") in sums.numeric):
             mean_S = sums.number(name, *now) / np.where(posts_S > 0, posts_S, 1.0)
@@ -92,11 +92,12 @@ def build_leaderboard(
     panel: Panel,
     styles: pd.DataFrame | None = None,
     origin: pd.Timestamp | None = None,
-    by: Literal["growth", "change"] = "growth",
+    by: Order = "growth",
     reasons: pd.DataFrame | None = None,
     least_posts: float = LEAST_POSTS,
+    previous: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Ranks the styles by their predicted growth at an origin; nothing after the origin is looked at.
+    """Ranks the styles at an origin, by their predicted growth or otherwise; nothing after the origin is looked at.
 
     Args:
         forecast: the noun `Forecast`; its rows of the model `ensemble` are taken.
@@ -107,9 +108,11 @@ def build_leaderboard(
         by: what the rank follows; ties go by style id.
         reasons: what moved the forecasts, as `rank.reasons` tells it, of any origins.
         least_posts: styles with fewer posts in the last 28 days come after all others.
+        previous: the board of an earlier origin, to tell who climbed since.
 
     Returns:
-        A row a style, best rank first: rank, style, name, share_now (over as many days up to the origin as the
+        A row a style, best rank first: rank (by `by`), rank_growth, rank_share, rank_rising, previous_rank,
+        rank_change (positive: climbed), style, name, share_now (over as many days up to the origin as the
         target has), share_predicted, lower, upper, lower_95, upper_95 (fractions), growth (percent; with half a post
         added to both shares, as the forecast tells it), change (percentage points), p_down, p_flat, p_up, momentum
         (percent: share in the last 28 days against the 28 before), posts_28d, NAME_per_post for each further number
@@ -137,20 +140,17 @@ def build_leaderboard(
     rows["pictures"] = rows["medoids"].map(_join_pictures)
     rows = rows.merge(_recent(sums, panel, day), on="style", how="left")
     rows["origin"] = day
-    rows["few"] = ~(rows["posts_28d"] >= least_posts)
-    order = ["few", by, "style"]
-    rows = rows.sort_values(order, ascending=[True, False, True], ignore_index=True, na_position="last")
-    rows["rank"] = np.arange(1, len(rows) + 1)
     rows["reasons"] = rows["style"].map(_first_reasons(reasons, day)).fillna("")
     text = ["style", "name", "keywords", "pictures", "reasons"]
     rows[text] = rows[text].astype(str)
     per_post = [name for name in rows.columns if name.endswith("_per_post")]
-    return rows[[
-        "rank", "style", "name", "share_now", "share_predicted", "lower", "upper", "lower_95", "upper_95",
+    rows = rows[[
+        "style", "name", "share_now", "share_predicted", "lower", "upper", "lower_95", "upper_95",
         "growth", "change",
         "p_down", "p_flat", "p_up", "momentum", "posts_28d", *per_post, "age_days", "keywords", "pictures",
         "origin", "target_start", "target_end", "reasons",
     ]]  # fmt: skip
+    return add_ranks(rows, by, least_posts, previous)
 
 
 def _first_reasons(reasons: pd.DataFrame | None, day: pd.Timestamp) -> dict[str, str]:

@@ -26,11 +26,6 @@ def percent(value: float, decimals: int = 0, unit: str = "%") -> str:
     return f"{100 * value:.{decimals if value else 0}f}{unit}"
 
 
-def points(value: float, decimals: int) -> str:
-    """A change in percentage points, one decimal finer than the shares beside it (at most 4)."""
-    return signed(value, min(decimals + 1, 4), "")
-
-
 def signed(value: float, decimals: int = 0, unit: str = "%") -> str:
     """A number with its sign; one that rounds to zero has none."""
     if math.isnan(value):

@@ -19,10 +19,11 @@ import torch
 
 from data.posts import Posts
 from data.prepare import PrepareConfig
+from ensemble.beside import Beside
 from ensemble.draw import draw_page
-from ensemble.leaderboard import LeaderboardSettings, Scored
+from ensemble.history import History, past_forecasts, share_history
 from ensemble.record import ENSEMBLE
-from ensemble.sparkline import History, share_history
+from ensemble.scored import LeaderboardSettings, Scored
 from ensemble.uploads import PictureReader
 from recall.cluster import Clusters
 from recall.embeddings import normalise
@@ -63,6 +64,7 @@ class Live:
         searcher: of the recall run; None where the posts have no pictures.
         membership: of the pictures; None where the run has no styles.
         scored: None where the run has none.
+        beside: neighbours and lineage of the styles.
         settings: of leaderboard and page.
         contents: stage → hash of what it wrote.
         reader: of further pictures; None where there is no searcher.
@@ -70,16 +72,18 @@ class Live:
 
     def __init__(
         self, posts: Posts, config: PrepareConfig, searcher: Searcher | None, membership: Membership | None,
-        scored: Scored | None, settings: LeaderboardSettings, contents: dict[str, str],
+        scored: Scored | None, beside: Beside, settings: LeaderboardSettings, contents: dict[str, str],
         reader: PictureReader | None,
     ) -> None:  # fmt: skip
         self.posts, self.config, self.searcher, self.membership = posts, config, searcher, membership
-        self.scored, self.settings, self.contents, self.reader = scored, settings, contents, reader
+        self.scored, self.beside, self.settings = scored, beside, settings
+        self.contents, self.reader = contents, reader
         self.root = config.image_root or config.posts.parent
         self.known = pd.Index(posts.pictures["picture_id"])
         self.board = lru_cache(BOARDS)(self._board)
         self.page = lru_cache(BOARDS)(self._page)
         self.history = lru_cache(BOARDS)(self._history)
+        self.past = lru_cache(BOARDS)(self._past)
 
     def row_of(self, picture: str) -> int | None:
         """Row of a picture by its id; None where the run does not know it."""
@@ -102,7 +106,8 @@ class Live:
     def _page(self, origin: pd.Timestamp | None) -> str:
         """The leaderboard as a page, as `stylecast leaderboard` writes it."""
         search = "/search" if self.searcher is not None else ""
-        return draw_page(self.board(origin), self._asked(), self.posts, self.settings, search)[0]
+        scored, board = self._asked(), self.board(origin)
+        return draw_page(board, scored, (self.posts,), self.settings, self.beside, search, tuple(self.origins))[0]
 
     @property
     def origins(self) -> list[pd.Timestamp]:
@@ -112,6 +117,10 @@ class Live:
 
     def _history(self, origin: pd.Timestamp) -> History:
         return share_history(self._asked().panel, origin)
+
+    def _past(self, origin: pd.Timestamp) -> pd.DataFrame:
+        """The ensemble's earlier forecasts whose period was over at an origin, with what came."""
+        return past_forecasts(self._asked().forecast, self._asked().panel, origin, [ENSEMBLE])
 
     def search(self, phrase: str, k: int) -> tuple[list[str], list[str], pd.DataFrame]:
         """Pictures that match a phrase, by the two stages of `stylecast search`.
@@ -214,8 +223,9 @@ def load_live(run: Path, settings: LeaderboardSettings, most_pixels: int) -> Liv
     searcher = Searcher.load(run / "recall") if "recall" in there else None
     membership = _membership(run, searcher) if searcher is not None and "styles" in there else None
     scored = Scored.load(run / "ensemble", run / "styles") if "ensemble" in there else None
+    beside = Beside.nothing() if scored is None else Beside.load(run / "styles", scored.panel.styles)
     config = load_config(run / "prepare", PrepareConfig)
     view = None if searcher is None else searcher.models.encoder.config.view
     reader = None if view is None else PictureReader.of(config, view, most_pixels)
     contents = {stage: str(manifest["content"]) for stage, manifest in manifests.items()}
-    return Live(posts, config, searcher, membership, scored, settings, contents, reader)
+    return Live(posts, config, searcher, membership, scored, beside, settings, contents, reader)

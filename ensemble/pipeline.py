@@ -138,9 +138,7 @@ def _forecast(config: RunConfig, posts: Posts, split: Split, cut_off: str, start
                                        styles=out / "styles", out=out / "rank", force=force))  # fmt: skip
     told = ensemble(_located(EnsembleConfig, config.ensemble, rank=out / "rank", styles=out / "styles",
                              out=out / "ensemble", force=force))  # fmt: skip
-    board = leaderboard(_located(LeaderboardConfig, config.leaderboard, ensemble=out / "ensemble",
-                                 posts=out / "prepare", styles=out / "styles", out=out / "leaderboard",
-                                 force=force))  # fmt: skip
+    board = leaderboard(_located(LeaderboardConfig, config.leaderboard, run=out, out=out / "leaderboard", force=force))
     return f"{told}\n\n{board}"
 
 

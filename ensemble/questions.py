@@ -5,12 +5,30 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from ensemble.answers import Alike, Board, Hit, Hits, NearestStyle, Reason, Share, StyleDetail, plain, style_of
+from ensemble.answers import (
+    Alike,
+    Board,
+    Event,
+    ForecastRecord,
+    Hit,
+    Hits,
+    NearestStyle,
+    Neighbour,
+    NewStyle,
+    Reason,
+    Said,
+    Share,
+    StyleDetail,
+    plain,
+    style_of,
+)
 from ensemble.board import recent_emerging
+from ensemble.history import came
 from ensemble.live import Live
+from ensemble.record import build_record
 from stylecast.errors import UserError
 
-TEXTS = ("pictures", "keywords", "reasons", "origin", "target_start", "target_end")
+TEXTS = ("pictures", "keywords", "reasons", "origin", "previous_origin", "target_start", "target_end")
 """Columns of the leaderboard that order nothing."""
 
 
@@ -66,7 +84,23 @@ def board(live: Live, day: date | None, words: str, sort: str, limit: int, offse
         origin=origin.date(), target_start=plain(first["target_start"]), target_end=plain(first["target_end"]),
         origins=[known.date() for known in live.origins], found=len(table), emerging_share=share,
         styles=[style_of(row) for row in table.iloc[offset : offset + limit].to_dict("records")],
+        emerging=_emerging(live, origin), record=_record(live),
     )  # fmt: skip
+
+
+def _emerging(live: Live, origin: pd.Timestamp) -> list[NewStyle]:
+    assert live.scored is not None
+    told = []
+    for row in live.scored.proposed(origin).to_dict("records"):
+        ids = {name: [part for part in row[name].split(";") if part] for name in ("pictures", "post_ids")}
+        told.append(NewStyle(**plain(row) | ids | {"keywords": row["keywords"].split()}))
+    return told
+
+
+def _record(live: Live) -> ForecastRecord:
+    record = build_record(None if live.scored is None else live.scored.metrics)
+    told = {name: getattr(record, name) for name in ForecastRecord.model_fields}
+    return ForecastRecord.model_validate(told)
 
 
 def style(live: Live, name: str, day: date | None) -> StyleDetail:
@@ -91,8 +125,34 @@ def style(live: Live, name: str, day: date | None) -> StyleDetail:
         origin=origin.date(), target_start=plain(row["target_start"]), target_end=plain(row["target_end"]),
         style=style_of(row.to_dict()), reasons=_reasons(live, name, origin), period_days=history.days,
         history=[Share(end=end.date(), share=plain(float(share)))
-                 for end, share in zip(history.ends, share_P, strict=True)], **seen,
+                 for end, share in zip(history.ends, share_P, strict=True)],
+        truth=_truth(live, row), past=_past(live, name, origin), nearest=_nearest(live, name),
+        lineage=_lineage(live, name), **seen,
     )  # fmt: skip
+
+
+def _truth(live: Live, row: pd.Series) -> float | None:
+    assert live.scored is not None
+    panel = live.scored.panel
+    share_S = came(panel, row["target_start"], row["target_end"])
+    return None if share_S is None else float(share_S[panel.styles.index(row["style"])])
+
+
+def _past(live: Live, name: str, origin: pd.Timestamp) -> list[Said]:
+    rows = live.past(origin)
+    return [Said(**{key: plain(row[key]) for key in Said.model_fields})
+            for row in rows[rows["style"] == name].to_dict("records")]  # fmt: skip
+
+
+def _nearest(live: Live, name: str) -> list[Neighbour]:
+    names = {} if live.membership is None else live.membership.names
+    return [Neighbour(style=style, name=plain(names.get(style)) or style, cosine=cosine)
+            for style, cosine in live.beside.near.get(name, [])]  # fmt: skip
+
+
+def _lineage(live: Live, name: str) -> list[Event]:
+    return [Event(**{key: row[key] for key in Event.model_fields})
+            for row in live.beside.of(name).to_dict("records")]  # fmt: skip
 
 
 def _reasons(live: Live, name: str, origin: pd.Timestamp) -> list[Reason]:

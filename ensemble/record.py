@@ -1,70 +1,48 @@
-"""How good the forecast has been so far: the backtest's metrics as a page shows them, and the verdict in words."""
+"""How good the forecast has been so far: the backtest's metrics as a page tells them, and whether it was worth it."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
-from ensemble.figures import MINUS, MISSING, skill_text
 from rank.ladder import RUNGS
 from rank.ladder_full import FULL_RUNGS
 
 ENSEMBLE = "ensemble"
-KINDS = {"ensemble": "this forecast", "member": "part of it", "rung": "simple rule"}
-
-
-@dataclass(frozen=True)
-class RecordRow:
-    """A model's line in the record."""
-
-    model: str
-    """Name of the model."""
-    kind: str
-    """What it is, in words."""
-    cells: tuple[str, ...]
-    """Its metrics as text."""
+KINDS = (ENSEMBLE, "member", "rung")
+METRICS = ("mae", "skill", "skill_low", "skill_high", "coverage", "coverage_95", "spearman_growth", "accuracy")
+Verdict = Literal["none", "incomplete", "won", "lost"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """The record table and what it says."""
+    """The record table, and what it comes to."""
 
-    headings: tuple[str, ...]
-    """Headings of the metrics."""
-    rows: tuple[RecordRow, ...]
-    """The ensemble, its members, then the ladder; the best first."""
-    verdict: str
-    """Whether the ensemble beat the best rung, in one or two sentences."""
-    good: bool
-    """Whether it did."""
+    rows: tuple[dict[str, Any], ...]
+    """The ensemble, its members, then the ladder, the least error first: `model`, `kind` (`KINDS`), `gain` (1 - mae /
+    mae of the rung with the least, in hindsight) and those of `METRICS` that are known; None where not told."""
+    verdict: Verdict
+    """Whether the ensemble beat the best rung; `none` without a backtest, `incomplete` where one of both is missing."""
+    rung: str
+    """The rung with the least error on test, in hindsight; "" = none."""
+    chosen: str
+    """The rung that was best on validation, which skill is against; "" = not known."""
+    origins: int | None
+    """Past forecasts behind it."""
 
+    @property
+    def good(self) -> bool:
+        """Whether the ensemble beat the best rung, and by more than chance may do where an interval is known."""
+        return self.verdict == "won" and not self.doubtful
 
-def _points(value: float, decimals: int) -> str:
-    """A share's error in percentage points."""
-    return MISSING if math.isnan(value) else f"{100 * value:.{decimals}f}"
-
-
-def _percent(value: float, decimals: int = 0) -> str:
-    return MISSING if math.isnan(value) else f"{100 * value:.0f}%".replace("-", MINUS)
-
-
-def _correlation(value: float, decimals: int = 0) -> str:
-    return MISSING if math.isnan(value) else f"{value:.2f}".replace("-", MINUS)
-
-
-COLUMNS: dict[str, tuple[str, Callable[[float, int], str]]] = {
-    "mae": ("Mean error, pts", _points),
-    "skill": ("Better than best rule", _percent),
-    "coverage": ("Interval held", _percent),
-    "spearman_growth": ("Order of growth", _correlation),
-}
-PROVEN = "Against the rule chosen before"
-"""Heading of the skill against the rung that was best on validation, with its 95% interval."""
-NO_RECORD = (
-    "No backtest came with this forecast, so nothing is known about how good it is. "
-    "Run a backtest before you rely on it."
-)
+    @property
+    def doubtful(self) -> bool:
+        """Whether the interval of the ensemble's skill holds 0."""
+        mine = next((row for row in self.rows if row["kind"] == ENSEMBLE), {})
+        low = mine.get("skill_low")
+        return low is not None and low <= 0
 
 
 def kind_of(model: str) -> str:
@@ -72,66 +50,68 @@ def kind_of(model: str) -> str:
     return ENSEMBLE if model == ENSEMBLE else "rung" if model in (*RUNGS, *FULL_RUNGS) else "member"
 
 
+def _number(value: object) -> float | None:
+    return None if not isinstance(value, int | float) or math.isnan(value) else float(value)
+
+
 def build_record(metrics: pd.DataFrame | None) -> Record:
-    """Arranges the metrics of the test origins, and says plainly whether the ensemble was worth it.
+    """Arranges the metrics of the test origins, and says whether the ensemble was worth it.
 
     Args:
-        metrics: a row a split and model: `split`, `model`, `mae`, and `coverage`, `spearman_growth`, `origins`
-            where known; None or without test rows when no backtest was run. How much better than the best rule a model
-            was (1 - mae / mae of the rung with the least) is worked out here, in hindsight; where the metrics have
-            `skill`, `skill_low` and `skill_high`, the skill against the rung chosen on validation is shown beside it.
+        metrics: a row a split and model: `split`, `model`, `mae`, and those of `METRICS` and `origins` where known;
+            None or without test rows when no backtest was run.
     """
     if metrics is None or not (metrics["split"] == "test").any():
-        return Record((), (), NO_RECORD, False)
+        return Record((), "none", "", "", None)
     test = metrics[metrics["split"] == "test"].copy()
     test["kind"] = test["model"].map(kind_of)
     rungs = test[test["kind"] == "rung"].sort_values(["mae", "model"])
-    sure = {"skill", "skill_low", "skill_high"} <= set(test.columns)
-    if sure:
-        ends = zip(test["skill"], test["skill_low"], test["skill_high"], strict=True)
-        test["proven"] = [skill_text(skill, low, high, 0) for skill, low, high in ends]
-    test["skill"] = 1 - test["mae"] / rungs["mae"].iloc[0] if len(rungs) else math.nan
-    test["order"] = test["kind"].map(list(KINDS).index)
+    test["gain"] = 1 - test["mae"] / rungs["mae"].iloc[0] if len(rungs) else math.nan
+    test["order"] = test["kind"].map(KINDS.index)
     test = test.sort_values(["order", "mae", "model"])
-    # Three digits of the least error, for all of them.
-    decimals = int(min(max(2 - math.floor(math.log10(max(100 * test["mae"].min(), 1e-9))), 1), 6))
-    shown = [name for name in COLUMNS if name in test.columns]
+    known = ["gain", *(name for name in METRICS if name in test.columns)]
     rows = tuple(
-        RecordRow(
-            row["model"],
-            KINDS[row["kind"]],
-            (*(COLUMNS[name][1](float(row[name]), decimals) for name in shown), *([row["proven"]] if sure else [])),
-        )
+        {"model": row["model"], "kind": row["kind"]} | {name: _number(row[name]) for name in known}
         for row in test.to_dict("records")
     )
-    verdict, good = _verdict(test, rungs, decimals)
-    headings = (*(COLUMNS[name][0] for name in shown), *([PROVEN] if sure else []))
-    return Record(headings, rows, verdict + _doubt(test, sure), good)
+    mine = test[test["kind"] == ENSEMBLE]
+    origins = int(mine["origins"].iloc[0]) if len(mine) and "origins" in mine else None
+    verdict: Verdict = "incomplete"
+    if len(mine) and len(rungs):
+        verdict = "won" if mine["mae"].iloc[0] < rungs["mae"].iloc[0] else "lost"
+    return Record(rows, verdict, str(rungs["model"].iloc[0]) if len(rungs) else "", _chosen(metrics), origins)
 
 
-def _doubt(test: pd.DataFrame, sure: bool) -> str:
-    """Whether the gain may be chance, in a sentence; nothing where no interval is known or it is clear of zero."""
-    mine = test[test["model"] == ENSEMBLE]
-    if not sure or mine.empty or math.isnan(low := float(mine["skill_low"].iloc[0])) or low > 0:
-        return ""
-    told = mine["proven"].iloc[0]
-    return f" Against the rule chosen before the test, {told}: with so few styles and dates that may be chance."
+def _chosen(metrics: pd.DataFrame) -> str:
+    """The rung with the least error on validation; "" where none is known."""
+    rungs = metrics[(metrics["split"] == "validation") & (metrics["model"].map(kind_of) == "rung")]
+    errors = dict(zip(rungs["model"], rungs["mae"], strict=True))
+    order = [*RUNGS, *FULL_RUNGS]
+    # As `rank.backtest.best_rung`: of equals the earlier one.
+    return min(rungs["model"], key=lambda model: (errors[model], order.index(model)), default="")
 
 
-def _verdict(test: pd.DataFrame, rungs: pd.DataFrame, decimals: int) -> tuple[str, bool]:
-    ensemble = test[test["model"] == ENSEMBLE]
-    if ensemble.empty or rungs.empty:
-        return "The backtest lacks the ensemble or the simple rules, so the two cannot be compared.", False
-    mine, rung = float(ensemble["mae"].iloc[0]), rungs.iloc[0]
-    best = float(rung["mae"])
-    over = f" over {int(ensemble['origins'].iloc[0])} past forecasts" if "origins" in test.columns else ""
-    told = f"a mean error of {_points(mine, decimals)} points of share{over}, against {_points(best, decimals)}"
-    told += f" for {rung['model']}"
-    if mine < best:
-        gain = 1 - mine / best
-        by = f"by {_percent(gain)}" if gain >= 0.01 else "only just (by less than 1%)"
-        return f"This forecast beat the best simple rule {by}: {told}.", True
-    return (
-        f"This forecast did NOT beat the best simple rule: {told}. "
-        f"Where the two differ, trust {rung['model']} more.", False,
-    )  # fmt: skip
+def calibration(past: pd.DataFrame, interval: float) -> list[tuple[float, float]]:
+    """How often the truth lay below what the ensemble said: (said, seen) for each end of the intervals and the middle.
+
+    A truth that is just the value counts half. An honest forecast has the two alike.
+
+    Args:
+        past: forecasts with `truth` (`ensemble.history.past_forecasts`).
+        interval: nominal coverage of `lower` to `upper`, 0 to 1.
+    """
+    rows = past[past["model"] == ENSEMBLE]
+    half = (1 - interval) / 2
+    levels = {"lower_95": 0.025, "lower": half, "share": 0.5, "upper": 1 - half, "upper_95": 0.975}
+    if rows.empty or not np.isfinite(rows[[*levels]].to_numpy(float)).all():
+        return []
+    return [
+        (level, float((rows["truth"] < rows[name]).mean() + (rows["truth"] == rows[name]).mean() / 2))
+        for name, level in levels.items()
+    ]
+
+
+def errors(past: pd.DataFrame) -> pd.DataFrame:
+    """Mean absolute error of each model at each origin: origins as rows, models as columns, shares."""
+    missed = past.assign(error=(past["share"] - past["truth"]).abs())
+    return missed.pivot_table(index="origin", columns="model", values="error", aggfunc="mean").sort_index()

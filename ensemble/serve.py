@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tyro
 
-from ensemble.leaderboard import LeaderboardSettings
+from ensemble.scored import LeaderboardSettings
 from stylecast.errors import UserError
 from stylecast.runs import MANIFEST
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.panel import Panel
 from ensemble.combine import used_until
+from ensemble.combined import save_combined
 from ensemble.forecast import WEIGHTS, judge, keep_reasons, keep_record, told_weights
 from ensemble.plots import draw
 from rank.boost import BOOST
@@ -70,6 +71,7 @@ def main(config: EnsembleConfig) -> str:
             forecast = pd.concat([outcome.forecast, outcome.following], ignore_index=True)
             forecast.to_parquet(run.folder / "forecast.parquet", index=False)
             keep_record(outcome, run.folder)
+            save_combined(outcome.final, run.folder)
             told = told_weights(outcome)
             (run.folder / WEIGHTS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
             keep_reasons(config.rank / BOOST, run.folder)

@@ -1,6 +1,6 @@
 """The server's pages: the leaderboard as `stylecast leaderboard` writes it, a search, and the pictures of both.
 
-No page needs a script but the leaderboard's own, and none loads anything from elsewhere.
+No page needs a script but the leaderboard's own ones, and none loads anything from elsewhere.
 """
 
 import re
@@ -19,14 +19,14 @@ from ensemble import questions
 from ensemble.answers import Alike, Hits
 from ensemble.asking import LONGEST, Count, Run, sent_picture, work
 from ensemble.live import Live
-from ensemble.page import CHINESE, read_template, templates
+from ensemble.page import CHINESE, read_template, templates, words
 from ensemble.thumbnails import encode_jpeg
 from ensemble.uploads import UploadError
 from stylecast.errors import UserError
 
 SIDE = 1024
 """Longest side of an original that is shown, pixels; a larger one comes smaller."""
-SHEETS = ("leaderboard.css", "search.css")
+SHEETS = ("page.css", "search.css")
 KEPT = {"Cache-Control": "private, max-age=300"}
 OWN_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 pages = APIRouter(include_in_schema=False)
@@ -41,14 +41,26 @@ async def leaderboard(request: Request, live: Run, origin: date | None = None) -
     policy = OWN_POLICY.search(page)
     if policy is None:
         raise ValueError("the page has no content security policy")
-    # The page's own script stands in it, and its policy names that script by its hash.
+    # The page's own scripts stand in it, and its policy names them by their hashes.
     return HTMLResponse(page, headers={"Content-Security-Policy": f"{policy[1]}; base-uri 'none'; form-action 'none'; "
                                                                   "frame-ancestors 'none'"})  # fmt: skip
 
 
-def _search_page(live: Live, q: str, k: int, told: str, found: Hits | Alike | None, status: int) -> HTMLResponse:
+def language_of(request: Request, live: Live) -> str:
+    """`zh` or `en`: what the address asks for, else what the server was started with, else what the browser prefers."""
+    asked = request.query_params.get("lang") or live.settings.language
+    if asked not in ("en", "zh"):
+        asked = request.headers.get("accept-language", "").strip().lower()[:2]
+    return "zh" if asked == "zh" else "en"
+
+
+def _search_page(
+    request: Request, live: Live, q: str, told: str, found: Hits | Alike | None, status: int
+) -> HTMLResponse:
+    language = language_of(request, live)
     html = templates().get_template("search.html.j2").render(
-        q=q, k=k, told=told, found=found, unknown=found.unknown if isinstance(found, Hits) else [],
+        q=q, told=told, found=found, words=words(language), language=language,
+        unknown=found.unknown if isinstance(found, Hits) else [],
         style=found.style if isinstance(found, Alike) else None, board=live.scored is not None,
         title=live.settings.title, quote=lambda text: quote(text, safe=""),
         lang=lambda text: "zh-Hans" if CHINESE.search(text) else "",
@@ -62,21 +74,20 @@ async def search(
 ) -> HTMLResponse:
     """A box for a phrase, and what matches it."""
     if not q.strip():
-        return _search_page(live, "", k, "", None, 200)
+        return _search_page(request, live, "", "", None, 200)
     found = await work(request, partial(questions.hits, live, q, k))
-    return _search_page(live, q, k, found.told, found, 200)
+    return _search_page(request, live, q, found.told, found, 200)
 
 
 @pages.post("/search")
 async def search_by_picture(request: Request, live: Run) -> HTMLResponse:
     """The style of a picture, and what is like it."""
-    k = 24
     try:
         data = await sent_picture(request)
-        found = await work(request, partial(questions.alike, live, data, k))
+        found = await work(request, partial(questions.alike, live, data, 24))
     except UploadError as error:
-        return _search_page(live, "", k, error.reason, None, error.status)
-    return _search_page(live, "", k, found.told, found, 200)
+        return _search_page(request, live, "", error.reason, None, error.status)
+    return _search_page(request, live, "", found.told, found, 200)
 
 
 def _known(live: Live, picture: str) -> int:

@@ -5,7 +5,7 @@ Shapes: M models, O origins of the split, S styles, C change classes.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from data.panel import Panel
 from data.shares import reference_shares, target_shares, to_growth, to_share
 from data.windows import Split, Target
 from rank.edges import Edges
+from rank.gaussian import Kernel
 from rank.ladder import ladder_shares
 from rank.member import Answer, Member, Question
 from rank.metrics import CLASSES, HOT_PART, mae
@@ -60,6 +61,8 @@ class Backtest:
     spread_OS: np.ndarray
     """How uncertain a style's growth is beside that of the origin's other styles, by the quantiles of the first member
     that tells some; 1 without."""
+    kernels: dict[str, Kernel]
+    """The Gaussian processes of the latest origin, which features are made with from then on."""
 
     @property
     def growth_OS(self) -> np.ndarray:
@@ -110,13 +113,37 @@ def run_backtest(
         UserError: an unknown rule for the classes; the upper rungs are asked for and statsforecast is not installed.
     """
     Edges.fit(classes, np.empty(0), np.empty(0))  # refused before hours of training
-    origins = split.all
-    ladder = ladder_shares(panel, target, origins, full_ladder)
-    rungs = tuple(dict.fromkeys(ladder["model"]))
-    models = (*rungs, *(member.name for member in members))
+    ladder = ladder_shares(panel, target, split.all, full_ladder)
+    models = (*dict.fromkeys(ladder["model"]), *(member.name for member in members))
     if len(set(models)) < len(models):
         raise ValueError(f"two models of one name among {', '.join(models)}")
     question = Question(panel, target, split, vectors_SV, classes)
+    answers = {member.name: member.answer(question) for member in members}
+    backtest = assemble(question, ladder, answers, question.thresholds, _last_error(question), hot_part)
+    return replace(backtest, used_MO=np.maximum(backtest.used_MO, _thresholds_used(question)))
+
+
+def assemble(
+    question: Question,
+    ladder: pd.DataFrame,
+    answers: dict[str, Answer],
+    thresholds: Edges,
+    last_error: float,
+    hot_part: float,
+) -> Backtest:
+    """Puts what rungs and members say side by side; `used_MO` is what they tell themselves.
+
+    Args:
+        question: what they were asked.
+        ladder: what the rungs say, as `ladder_shares` tells it.
+        answers: of the members, in their order.
+        thresholds: of the change classes.
+        last_error: mean absolute error of the last value on training origins.
+        hot_part: part of the styles, the largest at the target, that count as hot.
+    """
+    panel, target, split, origins = question.panel, question.target, question.split, question.split.all
+    rungs = tuple(dict.fromkeys(ladder["model"]))
+    models = (*rungs, *answers)
     reference_OS, half_O = reference_shares(panel, target, origins)
     shape = (len(origins), len(panel.styles))
     share_MOS, classes_MOSC = np.zeros((len(models), *shape)), np.full((len(models), *shape, len(CLASSES)), np.nan)
@@ -129,16 +156,16 @@ def run_backtest(
     used_MO = np.full((len(models), len(origins)), np.datetime64("NaT"), dtype="datetime64[D]")
     used = ladder.groupby(["model", "origin"])["used"].max().unstack().reindex(index=list(rungs), columns=origins)
     used_MO[: len(rungs)] = used.to_numpy().astype("datetime64[D]")
-    for member in members:
-        answer = _checked(member.answer(question), member.name, shape)
-        share_MOS[place[member.name]] = to_share(answer.growth_OS, reference_OS, half_O[:, None])
+    for name, answer in answers.items():
+        number = place[name]
+        share_MOS[number] = to_share(_checked(answer, name, shape).growth_OS, reference_OS, half_O[:, None])
         if answer.used_O is not None:
-            used_MO[place[member.name]] = answer.used_O.to_numpy().astype("datetime64[D]")
+            used_MO[number] = answer.used_O.to_numpy().astype("datetime64[D]")
         if answer.classes_OSC is not None:
-            classes_MOSC[place[member.name]] = answer.classes_OSC
+            classes_MOSC[number] = answer.classes_OSC
         told_OS = answer.spread_OS if told_OS is None else told_OS
         if answer.hot_OS is not None:
-            hot_MOS[place[member.name]] = answer.hot_OS
+            hot_MOS[number] = answer.hot_OS
     seen_OS = np.array([panel.count_ST[:, : panel.index(origin) + 1].any(axis=1) for origin in origins])
     spread_OS = np.ones(shape) if told_OS is None else relative_spread(told_OS, seen_OS)
     share_MOS = np.where(seen_OS, share_MOS, 0.0)
@@ -148,8 +175,8 @@ def run_backtest(
             share_MOS[:, number] /= np.where(total_M1 > 0, total_M1, 1.0)
     return Backtest(
         panel, target, split, models, rungs, share_MOS, classes_MOSC, hot_MOS, seen_OS,
-        target_shares(panel, target, origins), reference_OS, half_O, question.thresholds, _last_error(question),
-        np.maximum(used_MO, _thresholds_used(question)), hot_part, spread_OS,
+        target_shares(panel, target, origins), reference_OS, half_O, thresholds, last_error, used_MO, hot_part,
+        spread_OS, question.table.kernels,
     )  # fmt: skip
 
 

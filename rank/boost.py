@@ -67,6 +67,7 @@ class BoostMember:
         if self.folder is not None and models is not None:
             models.save(self.folder)
             told = asdict(config) | {"mix": models.mix_G.tolist(), "factor": factor[question.places[-1]]}
+            told["features"] = [table.features[column].name for column in models.used_K]
             (self.folder / SETTINGS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
             if len(trials):
                 trials.to_csv(self.folder / TRIALS, index=False)

@@ -99,6 +99,25 @@ class Boosters:
         told_QS = np.array([np.asarray(model.predict(values_SK)) for model in (self.growth, *self.quantiles)])
         return np.ptp(told_QS, axis=0) if self.quantiles else None
 
+    @classmethod
+    def load(cls, folder: Path, mix_G: np.ndarray, used_K: np.ndarray) -> "Boosters":
+        """Reads what `save` wrote.
+
+        Args:
+            folder: of the models.
+            mix_G: weights of the processes.
+            used_K: which columns of the table the models read.
+
+        Raises:
+            UserError: a model is not there, or not LightGBM's.
+        """
+        try:
+            found = {path.stem: lgb.Booster(model_file=path) for path in sorted(folder.glob("*.txt"))}
+            quantiles = tuple(found[name] for level in LEVELS if (name := f"quantile-{level}") in found)
+            return cls(found["growth"], found["rest"], mix_G, found.get("classes"), quantiles, used_K)
+        except (KeyError, lgb.basic.LightGBMError) as error:
+            raise UserError(f"{folder} holds no whole LightGBM ({error}); run `stylecast rank --force`") from error
+
     def save(self, folder: Path) -> None:
         """Writes the models as LightGBM's text."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import pandas as pd
 from data.panel import Panel
 from data.windows import Split, Target
 from rank.edges import Edges
+from rank.gaussian import Kernel
 from rank.metrics import CLASSES
 from rank.table import Table, build_table
 
@@ -28,11 +29,13 @@ class Question:
     """What the styles look like, where that is known, by which a young style finds its neighbours."""
     classes: str = "change"
     """How the change classes are cut; see `rank.edges.Edges.fit`."""
+    kernels: dict[str, Kernel] | None = None
+    """Gaussian processes that were fitted before; then the table holds the split's origins alone. None: fit them."""
 
     @cached_property
     def table(self) -> Table:
         """Features and labels of all origins."""
-        return build_table(self.panel, self.target, self.split, self.vectors_SV)
+        return build_table(self.panel, self.target, self.split, self.vectors_SV, self.kernels)
 
     @cached_property
     def places(self) -> list[int]:

@@ -127,6 +127,18 @@ def read_bags(sources: Sources, panel: Panel, modalities: Sequence[Modality] = (
     if read == ("numbers",):
         return None
     posts = Posts.load(sources.posts)
+    vectors = read_vectors(sources, posts, read)
+    if "text" in modalities and not np.any(vectors["text"][1]):
+        raise UserError(f"--modalities text: no post of {sources.posts} has a known word; or leave text out")
+    return bags_of(sources, posts, panel, vectors, engagement="numbers" in read)
+
+
+def read_vectors(sources: Sources, posts: Posts, read: Sequence[Modality]) -> dict[Modality, Vectors]:
+    """The vectors of these modalities, as far as `sources` has them.
+
+    Raises:
+        UserError: they are of another view, or there are none of texts.
+    """
     vectors: dict[Modality, Vectors] = {}
     if sources.recall is not None and "picture" in read:
         vectors["picture"] = picture_vectors(sources.recall, "picture")
@@ -134,9 +146,7 @@ def read_bags(sources: Sources, panel: Panel, modalities: Sequence[Modality] = (
         vectors["garment"] = picture_vectors(sources.garment, "garment")
     if "text" in read:
         vectors["text"] = text_vectors(sources, posts)
-        if "text" in modalities and not np.any(vectors["text"][1]):
-            raise UserError(f"--modalities text: no post of {sources.posts} has a known word; or leave text out")
-    return bags_of(sources, posts, panel, vectors, engagement="numbers" in read)
+    return vectors
 
 
 def bags_of(
@@ -144,16 +154,24 @@ def bags_of(
 ) -> Bags:
     """The posts of each style and day with these vectors, and with their engagement where it may be read."""
     items = pd.read_parquet(sources.styles / "assignments.parquet")
+    return bags_from(items, posts.table, posts.pictures, panel, vectors, engagement)
+
+
+def bags_from(
+    items: pd.DataFrame, table: pd.DataFrame, pictures: pd.DataFrame, panel: Panel, vectors: dict[Modality, Vectors],
+    engagement: bool,
+) -> Bags:  # fmt: skip
+    """As `bags_of`, of the assignments and the tables of posts and pictures themselves."""
     items = items[~items["emerging"]]
     if "picture" not in vectors and "garment" not in vectors:
         items = items.drop_duplicates(["post_id", "style"])
-    elif items["id"].isin(posts.pictures["picture_id"]).any():
+    elif items["id"].isin(pictures["picture_id"]).any():
         items = items.rename(columns={"id": "picture_id"})
     else:  # styles of texts: every picture of a post belongs to the post's style
-        items = items.merge(posts.pictures[["picture_id", "post_id"]], on="post_id", how="left")
+        items = items.merge(pictures[["picture_id", "post_id"]], on="post_id", how="left")
     if engagement:
-        counts = [name for name in COUNT_COLUMNS if name in posts.table]
-        items = items.join(posts.table.set_index("post_id")[counts], on="post_id")
+        counts = [name for name in COUNT_COLUMNS if name in table]
+        items = items.join(table.set_index("post_id")[counts], on="post_id")
     return Bags.build(
         items, panel.styles, panel.days, vectors.get("picture"), vectors.get("text"), garments=vectors.get("garment")
     )

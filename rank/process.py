@@ -3,6 +3,9 @@
 Shapes: S styles, N rows, G processes.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +13,9 @@ from rank.features import PROCESSES
 from rank.member import Answer, Question
 from rank.table import Table
 
+PROCESS = "gaussian-process"
+"""Name of the member and of its folder."""
+MIX = "mix.json"
 PRIOR = 0.9
 """Sum of the weights that the mix is drawn to: a little less than all of the growth that the processes expect."""
 PULL = 10.0
@@ -21,12 +27,20 @@ WEIGHT_POWER = 0.5
 class GaussianProcessMember:
     """Growth as a mix of three Gaussian processes; the mix is a ridge regression on the labels known so far."""
 
-    name = "gaussian-process"
+    name = PROCESS
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Takes a folder for the mix of the latest origin."""
+        self.folder = folder
 
     def answer(self, question: Question) -> Answer:
         """Mixes anew at each origin."""
         table = question.table
-        growth = [columns(table, place) @ mix(table, place) for place in question.places]
+        mixes = [mix(table, place) for place in question.places]
+        growth = [columns(table, place) @ mix_G for place, mix_G in zip(question.places, mixes, strict=True)]
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / MIX).write_text(json.dumps({"mix": mixes[-1].tolist()}) + "\n", encoding="utf-8")
         # The mix is fitted at the origin on all labels known by it.
         rows = [table.rows_known_by(table.origins[place]) for place in question.places]
         used = [

@@ -15,6 +15,7 @@ from data.panel import Panel
 from data.windows import Split, Target
 from rank.backtest import Backtest
 from rank.edges import Edges
+from rank.gaussian import Kernel
 from stylecast.errors import UserError
 
 ARRAYS, ABOUT = "backtest.safetensors", "backtest.json"
@@ -32,7 +33,7 @@ def save_backtest(backtest: Backtest, folder: Path) -> None:
     about = {
         "target": str(backtest.target), "models": backtest.models, "rungs": backtest.rungs,
         "styles": backtest.panel.styles, "thresholds": asdict(backtest.thresholds), "last_error": backtest.last_error,
-        "hot_part": backtest.hot_part,
+        "hot_part": backtest.hot_part, "kernels": {name: asdict(kernel) for name, kernel in backtest.kernels.items()},
         "train": _days(split.train), "validation": _days(split.validation), "test": _days(split.test),
         "latest": str(split.latest.date()),
         "used": {m: [str(d) for d in days] for m, days in zip(backtest.models, backtest.used_MO, strict=True)},
@@ -51,7 +52,7 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
         UserError: the panel has other styles.
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    if missing := [name for name in ("used", "hot_part") if name not in about]:
+    if missing := [name for name in ("used", "hot_part", "kernels") if name not in about]:
         raise UserError(f"{folder}: made by an earlier version, without `{missing[0]}`; run `stylecast rank --force`")
     if not isinstance(about["thresholds"], dict):
         raise UserError(f"{folder}: made by an earlier version; run `stylecast rank --force`")
@@ -68,7 +69,7 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
     return Backtest(
         panel=panel, target=Target.parse(about["target"]), split=split, models=tuple(about["models"]),
         rungs=tuple(about["rungs"]), thresholds=Edges(**about["thresholds"]), last_error=about["last_error"],
-        hot_part=about["hot_part"],
+        hot_part=about["hot_part"], kernels={name: Kernel(**told) for name, told in about["kernels"].items()},
         used_MO=np.array([about["used"][model] for model in about["models"]], dtype="datetime64[D]"),
         **arrays,
     )  # fmt: skip

@@ -49,6 +49,8 @@ class Table:
     """Share of the target; NaN where it is not complete."""
     looked: pd.DatetimeIndex
     """The last day of the counts that the features were made from, [O]."""
+    kernels: dict[str, Kernel]
+    """The Gaussian processes of the last origin."""
 
     @property
     def growth_OS(self) -> np.ndarray:
@@ -73,7 +75,13 @@ class Table:
         return max(self.known[rows_O].max(), self.looked[rows_O].max()) if rows_O.any() else pd.NaT
 
 
-def build_table(panel: Panel, target: Target, split: Split, vectors_SV: np.ndarray | None = None) -> Table:
+def build_table(
+    panel: Panel,
+    target: Target,
+    split: Split,
+    vectors_SV: np.ndarray | None = None,
+    kernels: dict[str, Kernel] | None = None,
+) -> Table:
     """Computes the features at all training origins and at those of the split.
 
     Origins within a month look as far ahead as month ends do (`Target.training_period`).
@@ -83,15 +91,17 @@ def build_table(panel: Panel, target: Target, split: Split, vectors_SV: np.ndarr
         target: what is asked for.
         split: the origins.
         vectors_SV: of the styles, if there are some, fitted on nothing after the first validation origin.
+        kernels: Gaussian processes that were fitted before; then nothing is, and the split's origins stand alone.
     """
     sums = Sums.of(panel)
     regular = origin_days(panel, target)
-    origins = _origins(panel, target, split)
+    origins = _origins(panel, target, split) if kernels is None else split.all
     features = declared_features(tuple(panel.numeric))
     parts = []
-    for origin, kernels in _with_kernels(panel, target, sums, origins):
+    fits = _with_kernels(panel, target, sums, origins) if kernels is None else ((day, kernels) for day in origins)
+    for origin, used in fits:
         asked = target.period(origin) if origin in regular else target.training_period(origin)
-        look = Look(sums, target, origin, asked, kernels, panel.granularity == "month", vectors_SV)
+        look = Look(sums, target, origin, asked, used, panel.granularity == "month", vectors_SV)
         known = known_on(panel, asked)
         truth_S = sums.share(*asked) if known <= panel.last else np.full(len(panel.styles), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,6 +119,7 @@ def build_table(panel: Panel, target: Target, split: Split, vectors_SV: np.ndarr
         np.array(seen_OS),
         np.array(truth_OS),
         pd.DatetimeIndex(looked_O),
+        used,
     )
 
 

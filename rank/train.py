@@ -19,12 +19,12 @@ from data.windows import Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags
 from rank.boost import BOOST, BoostConfig, BoostMember
-from rank.boost_rank import BoostRankMember
+from rank.boost_rank import BOOST_RANK, BoostRankMember
 from rank.fusion_config import FusionConfig, quarter
 from rank.fusion_member import FusionMember
 from rank.member import Member
 from rank.modalities import Modality, Sources, choose_modalities, panel_read, read_bags
-from rank.process import GaussianProcessMember
+from rank.process import PROCESS, GaussianProcessMember
 from rank.stored import save_backtest
 from rank.style_vectors import style_vectors
 from stylecast.__main__ import run_command
@@ -93,7 +93,7 @@ def build_members(
         names: of `MEMBERS`, or `lightgbm-rank`.
         boost: settings of LightGBM.
         fusion: settings of the fusion-LSTM.
-        folder: where LightGBM keeps its models and reasons, the fusion-LSTM its checkpoints, each in its own.
+        folder: where members keep their models, the fusion-LSTM its checkpoints, each in its own.
         world: the processes.
         bags: pictures and texts of the posts; None for numbers alone.
 
@@ -101,9 +101,9 @@ def build_members(
         UserError: a name is unknown or stands twice.
     """
     made: dict[str, Member] = {
-        "gaussian-process": GaussianProcessMember(),
+        PROCESS: GaussianProcessMember(folder / PROCESS if world.is_main else None),
         BOOST: BoostMember(boost, folder / BOOST if world.is_main else None),
-        "lightgbm-rank": BoostRankMember(boost),
+        BOOST_RANK: BoostRankMember(boost, folder / BOOST_RANK if world.is_main else None),
         "fusion-lstm": FusionMember(world, folder / "fusion-lstm", fusion, bags),
     }
     for name in names:

@@ -64,6 +64,35 @@ class Items:
         return np.flatnonzero(posts.table["post_id"].isin(self.table["post_id"][chosen_N]))
 
 
+def kept_items(
+    posts: Posts, recall: Path | None, captions: Path | None, config: SourceConfig, styles: Path
+) -> tuple[Items | None, Items | None]:
+    """Pictures and texts of posts, as far as the source asks for them, by what a run of `styles` learnt before.
+
+    Args:
+        posts: dated posts.
+        recall: run folder of `recall` that holds these posts' vectors; None for texts alone.
+        captions: run folder of `caption` on these posts, if the styles were found with one.
+        config: of the run of `styles`.
+        styles: its folder, with the word vectors.
+
+    Returns:
+        Either is None where the source does not read it.
+    """
+    pictures = None if config.source == "text" or recall is None else picture_items(posts, recall)
+    if config.source not in ("text", "both"):
+        return pictures, None
+    if config.text_by != "words":
+        return pictures, _read_texts(posts, recall, captions, config)
+    return pictures, texts_by(TextVectors.load(styles / "text"), posts, captions)
+
+
+def joined_items(first: Items, then: Items) -> Items:
+    """The ones, then the others."""
+    table = pd.concat([first.table, then.table], ignore_index=True)
+    return Items(table, np.concatenate([first.vectors_ND, then.vectors_ND]))
+
+
 def posts_before(posts: Posts, cut_off: pd.Timestamp | None) -> np.ndarray:
     """Which posts may be learnt from: those before the cut-off, but for those of split test; bool P."""
     times = posts.table["time"]
@@ -154,6 +183,11 @@ def side_by_side(pictures: Items, texts: Items, first_N: np.ndarray) -> Items:
     """Pictures with the text of their post beside them, each block with the same spread among `first_N`.
 
     A picture whose post has no text gets the mean text, which speaks for no style.
+
+    Args:
+        pictures: the items.
+        texts: of their posts.
+        first_N: which pictures are fitted on.
     """
     row_of = pd.Series(np.arange(len(texts.table)), index=texts.table["post_id"])
     rows = row_of.reindex(pictures.table["post_id"]).to_numpy()

@@ -43,7 +43,7 @@ COMMANDS = {
     "score-posts": Command("rank.score_posts", "ScorePostsConfig", "tell how likely new posts are to become hot"),
     "ensemble": Command("ensemble.train", "EnsembleConfig", "search weights on validation, combine the forecasts"),
     "explain": Command("ensemble.explain", "ExplainConfig", "tell what moved the forecast of a style"),
-    "leaderboard": Command("ensemble.leaderboard", "LeaderboardConfig", "score every style; CSV, Parquet and a page"),
+    "leaderboard": Command("ensemble.leaderboard", "LeaderboardConfig", "score every style, of new posts too; a page"),
     "run": Command("ensemble.pipeline", "RunConfig", "all of the above in order, from a table of posts to the page",
                    recipes="ensemble.recipes", spreads=True),
     "forecast": Command("ensemble.forecast", "ForecastConfig", "forecast a ready panel", main="forecast_main"),

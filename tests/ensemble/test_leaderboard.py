@@ -1,8 +1,8 @@
-"""The board by hand, its bytes, its errors, and the whole stage on toy run folders."""
+"""The board by hand, its errors, and the whole stage on toy run folders."""
 
 import stylecast  # noqa: F401  # isort: skip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,14 +15,9 @@ from hypothesis import strategies as st
 from data.panel import Panel
 from data.posts import Posts
 from data.windows import Target
-from ensemble.board import recent_emerging, target_of
-from ensemble.figures import age, decimals_of, fit, outlook, percent, points, signed, width
-from ensemble.leaderboard import (
-    LeaderboardConfig,
-    build_leaderboard,
-    main,
-    write_leaderboard,
-)
+from ensemble.board import build_leaderboard, recent_emerging, target_of
+from ensemble.figures import age, decimals_of, fit, outlook, percent, signed, width
+from ensemble.leaderboard import LeaderboardConfig, main
 from ensemble.terminal import terminal_table
 from ensemble.thumbnails import encode_thumbnails
 from stylecast.errors import UserError
@@ -89,30 +84,6 @@ def test_nothing_after_the_origin_matters(make_panel: MakePanel, forecast: pd.Da
     now = build_leaderboard(forecast, make_panel(), styles)
     later = build_leaderboard(forecast, make_panel(future=40), styles, origin=ORIGIN)
     pd.testing.assert_frame_equal(now, later)
-
-
-def test_same_bytes_whatever_the_order_of_rows(
-    make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, tmp_path: Path
-) -> None:
-    for name, seed in (("one", None), ("two", 3)):
-        mixed = [f if seed is None else f.sample(frac=1, random_state=seed) for f in (forecast, styles)]
-        (tmp_path / name).mkdir()
-        write_leaderboard(tmp_path / name, build_leaderboard(mixed[0], make_panel(), mixed[1]), "页")
-    for file in ("leaderboard.csv", "leaderboard.parquet", "index.html"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-
-
-def test_csv_says_what_the_board_says(
-    make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, tmp_path: Path
-) -> None:
-    board = build_leaderboard(forecast, make_panel(), styles)
-    write_leaderboard(tmp_path, board, "")
-    read = pd.read_csv(tmp_path / "leaderboard.csv", encoding="utf-8", keep_default_na=False)
-    assert read["name"].tolist() == board["name"].tolist()
-    assert read["pictures"].tolist() == board["pictures"].tolist()
-    assert read["growth"].to_numpy() == pytest.approx(board["growth"].to_numpy(), rel=1e-9)
-    assert read["origin"].tolist() == ["2024-03-31"] * 4
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "leaderboard.parquet"), board)
 
 
 def test_bare_panel_without_styles_or_engagement(make_panel: MakePanel, forecast: pd.DataFrame) -> None:
@@ -209,7 +180,6 @@ def test_fit_fills_its_columns(text: str, columns: int) -> None:
 def test_numbers_as_people_read_them() -> None:
     assert [signed(12.4), signed(-0.4), signed(-3.0), signed(float("nan"))] == ["+12%", "0%", "−3%", "–"]
     assert [percent(0.1234, 1), percent(0.0, 3), percent(float("nan"))] == ["12.3%", "0%", "–"]
-    assert points(-0.5, 1) == "−0.50"
     assert [age(364), age(730.5), age(float("nan"))] == ["364 d", "2.0 y", "–"]
     assert [outlook(0.4, 0.4, 0.2), outlook(0.45, 0.1, 0.45), outlook(0.1, 0.1, 0.8)] == [
         "holds 40%", "falls 45%", "rises 80%"
@@ -229,52 +199,73 @@ class _NoConfig:
 def _earlier_runs(
     root: Path, panel: Panel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame
 ) -> None:
-    with open_run(root / "ensemble", "ensemble", _NoConfig(), {}) as run:
-        assert run is not None
-        forecast.to_parquet(run.folder / "forecast.parquet")
-        metrics.to_csv(run.folder / "metrics.csv", index=False)
-    with open_run(root / "styles", "styles", _NoConfig(), {}) as run:
-        assert run is not None
-        panel.to_frame().to_parquet(run.folder / "panel.parquet")
-        styles.to_parquet(run.folder / "styles.parquet")
-        times = pd.to_datetime(["2024-03-30", "2024-03-31", "2024-03-31", "2024-03-31"])
-        assignments = pd.DataFrame({"time": times, "emerging": [True, False, False, False]})
-        assignments.to_parquet(run.folder / "assignments.parquet")
     posts = _posts()
     with open_run(root / "prepare", "prepare", _NoConfig(), {}) as run:
         assert run is not None
         posts.table.to_parquet(run.folder / "posts.parquet")
         posts.pictures.to_parquet(run.folder / "pictures.parquet")
         np.save(run.folder / "images.npy", posts.images)
+    with open_run(root / "styles", "styles", _NoConfig(), {"posts": root / "prepare"}) as run:
+        assert run is not None
+        panel.to_frame().to_parquet(run.folder / "panel.parquet")
+        styles.to_parquet(run.folder / "styles.parquet")
+        times = pd.to_datetime(["2024-03-30", "2024-03-31", "2024-03-31", "2024-03-31"])
+        assignments = pd.DataFrame({"time": times, "emerging": [True, False, False, False]})
+        assignments.to_parquet(run.folder / "assignments.parquet")
+    with open_run(root / "ensemble", "ensemble", _NoConfig(), {"styles": root / "styles"}) as run:
+        assert run is not None
+        forecast.to_parquet(run.folder / "forecast.parquet")
+        metrics.to_csv(run.folder / "metrics.csv", index=False)
 
 
 def test_whole_stage(
     make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame, tmp_path: Path
 ) -> None:
     _earlier_runs(tmp_path, make_panel(), forecast, styles, metrics)
-    config = LeaderboardConfig(
-        ensemble=tmp_path / "ensemble", styles=tmp_path / "styles", posts=tmp_path / "prepare", out=tmp_path / "board"
-    )
+    config = LeaderboardConfig(run=tmp_path, out=tmp_path / "board")
     told = main(config)
     assert "2024-03-31 for 2024-05-01 to 2024-05-31" in told
     assert told.endswith(str(tmp_path / "board" / "index.html"))
     assert main(config) == told  # up to date: skipped, and told again
     manifest = load_manifest(tmp_path / "board", "leaderboard")
-    assert set(manifest["files"]) >= {"leaderboard.csv", "leaderboard.parquet", "index.html"}
+    tables = {f"{name}.{end}" for name in ("leaderboard", "emerging") for end in ("csv", "parquet", "jsonl")}
+    assert set(manifest["files"]) == {*tables, "index.html", "config.json"}
     page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
-    assert "25.0%" in page  # one of four recent items is emerging
-    assert page.count("data:image/jpeg;base64,") == 3  # p1/0 in movers and table, p2/0 in the table
+    assert '"emerging_share":0.25' in page  # one of four recent items is emerging
+    assert page.count("data:image/jpeg;base64,") == 2  # p1/0 and p2/0
     board = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
     assert board["style"].tolist() == ["a", "d", "b", "c"]
+
+
+def test_a_range_of_origins_is_one_table(
+    make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame, tmp_path: Path
+) -> None:
+    _earlier_runs(tmp_path, make_panel(), forecast, styles, metrics)
+    main(LeaderboardConfig(run=tmp_path, out=tmp_path / "both", origin="2024-02-01:"))
+    board = pd.read_parquet(tmp_path / "both" / "leaderboard.parquet")
+    assert board["origin"].dt.strftime("%m-%d").tolist() == ["02-29"] * 4 + ["03-31"] * 4
+    # In February all have a growth of 0, so that the ids order them: a b c d; in March a d b c.
+    assert board["rank_change"].tolist() == [pd.NA] * 4 + [0, 2, -1, -1]
+    # Told against an earlier folder, nothing else changes; the run's ensemble is as good a name for it.
+    main(LeaderboardConfig(run=tmp_path, out=tmp_path / "first", origin="2024-02-29", by="share"))
+    config = LeaderboardConfig(run=tmp_path / "ensemble", out=tmp_path / "then", previous=tmp_path / "first")
+    main(config)
+    then = pd.read_parquet(tmp_path / "then" / "leaderboard.parquet")
+    pd.testing.assert_frame_equal(then, board.tail(4).reset_index(drop=True))
+    with pytest.raises(UserError, match="none of its leaderboards is earlier than 2024-03-31"):
+        main(replace(config, previous=tmp_path / "then", out=tmp_path / "no"))
+    with pytest.raises(UserError, match=r"no such origin; it has 2, from 2024-02-29 to 2024-03-31"):
+        main(replace(config, origin="2024-03-01:2024-03-30", out=tmp_path / "no"))
+    with pytest.raises(UserError, match=r"--comments .* goes with --posts"):
+        main(replace(config, comments=tmp_path, out=tmp_path / "no"))
+    assert not (tmp_path / "no").exists()
 
 
 def test_stage_tells_a_bad_origin(
     make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame, tmp_path: Path
 ) -> None:
     _earlier_runs(tmp_path, make_panel(), forecast, styles, metrics)
-    config = LeaderboardConfig(
-        ensemble=tmp_path / "ensemble", styles=tmp_path / "styles", out=tmp_path / "board", origin="May"
-    )
+    config = LeaderboardConfig(run=tmp_path, out=tmp_path / "board", origin="May")
     with pytest.raises(UserError, match="write YYYY-MM-DD"):
         main(config)
     assert not (tmp_path / "board").exists()

@@ -9,7 +9,6 @@ import pytest
 from data.windows import Target, split_origins
 from ensemble.combine import ENSEMBLE, Combined, combine, forecast_frame
 from ensemble.figures import skill_text
-from ensemble.record import PROVEN, build_record
 from ensemble.record_tables import per_origin, per_style, table_text
 from ensemble.score import score
 from rank.backtest import Backtest, best_rung, run_backtest
@@ -90,17 +89,3 @@ def test_level_classes_are_of_the_share_to_come(told: Told) -> None:
     table = score(backtest, combined, forecast).set_index(["split", "model"])
     assert table.loc[("test", "last"), "accuracy"] > table.loc[("test", "last"), "majority_accuracy"]
     assert 0 <= table.loc[("test", "last"), "reversion_accuracy"] <= 1
-
-
-@pytest.mark.parametrize(("low", "chance"), [(0.04, False), (-0.1, True)])
-def test_the_page_tells_the_interval_and_whether_the_gain_may_be_chance(low: float, chance: bool) -> None:
-    rows = [("last", 0.02, 0.0, 0.0, 0.0), (ENSEMBLE, 0.015, 0.25, low, 0.4)]
-    metrics = pd.DataFrame(rows, columns=["model", "mae", "skill", "skill_low", "skill_high"]).assign(split="test")
-    record = build_record(metrics)
-    assert record.headings[-1] == PROVEN
-    assert record.rows[0].cells[-1] == ("25% (−10 to 40)" if chance else "25% (4–40)")
-    assert ("chance" in record.verdict) == chance
-    assert record.good
-    bare = build_record(metrics.drop(columns=["skill", "skill_low", "skill_high"]))
-    assert PROVEN not in bare.headings
-    assert "chance" not in bare.verdict

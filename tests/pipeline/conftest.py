@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from data.sample import SampleConfig
@@ -24,3 +25,12 @@ def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run
     """A whole run, and what it told."""
     config = config_for(world / "posts.csv", tmp_path_factory.mktemp("runs") / "run")
     return config, main(config)
+
+
+@pytest.fixture(scope="session")
+def texts(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A whole run of the texts alone, and what it told."""
+    folder = tmp_path_factory.mktemp("texts")
+    table = pd.read_csv(world / "posts.csv", dtype=str, keep_default_na=False).drop(columns=["images"])
+    table.to_csv(folder / "texts.csv", index=False)
+    return folder / "run", main(config_for(folder / "texts.csv", folder / "run"))

@@ -16,7 +16,6 @@ from ensemble.pipeline import RunConfig, main
 from pretrain.vocabulary import Vocabulary
 from rank.ladder import RUNGS
 from stylecast.runs import load_manifest
-from tests.pipeline.tiny import config_for
 
 STAGES = ("prepare", "pretrain", "recall", "styles", "rank", "ensemble", "leaderboard")
 
@@ -119,14 +118,12 @@ def test_pictures_without_dates_end_at_the_search(world: Path, tmp_path: Path) -
     assert unknown.stderr.count("\n") == 1
 
 
-def test_texts_without_pictures_have_styles(world: Path, tmp_path: Path) -> None:
-    table = pd.read_csv(world / "posts.csv", dtype=str, keep_default_na=False).drop(columns=["images"])
-    table.to_csv(tmp_path / "texts.csv", index=False)
-    told = main(config_for(tmp_path / "texts.csv", tmp_path / "run"))
+def test_texts_without_pictures_have_styles(texts: tuple[Path, str]) -> None:
+    run, told = texts
     assert "ensemble" in told
-    assert not (tmp_path / "run" / "recall").exists()
-    page = (tmp_path / "run" / "leaderboard" / "index.html").read_text(encoding="utf-8")
+    assert not (run / "recall").exists()
+    page = (run / "leaderboard" / "index.html").read_text(encoding="utf-8")
     assert "<img" not in page
-    audited = audit(AuditConfig(run=tmp_path / "run"))
+    audited = audit(AuditConfig(run=run))
     assert "words of styles" in audited
     assert "encoder" not in audited

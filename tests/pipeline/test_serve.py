@@ -104,8 +104,33 @@ def test_a_style_is_told_with_history_forecast_and_reasons(client: TestClient, r
     reasons = pd.read_parquet(run / "ensemble" / "reasons.parquet")
     mine = reasons[(reasons["style"] == first["style"]) & (reasons["origin"] == pd.Timestamp(told["origin"]))]
     assert [reason["text"] for reason in told["reasons"]] == mine.sort_values("number")["text"].tolist()
+    assert told["truth"] is None  # the feed ends before the period does
+    known = {style["style"] for style in client.get("/api/leaderboard").json()["styles"]}
+    assert {other["style"] for other in told["nearest"]} == known - {first["style"]}
+    cosines = [other["cosine"] for other in told["nearest"]]
+    assert cosines == sorted(cosines, reverse=True)
+    assert told["lineage"] == []
+    forecast = pd.read_parquet(run / "ensemble" / "forecast.parquet")
+    said = forecast[(forecast["model"] == "ensemble") & (forecast["style"] == first["style"])
+                    & (forecast["target_end"] <= told["origin"])].sort_values("origin")  # fmt: skip
+    assert [row["share"] for row in told["past"]] == pytest.approx(said["share"].tolist())
+    for row in told["past"]:
+        then = posts[(posts["date"] >= row["target_start"]) & (posts["date"] <= row["target_end"])]
+        mine = then.loc[then["style"] == first["style"], "count"].sum()
+        assert row["truth"] == pytest.approx(mine / then.drop_duplicates("date")["total"].sum())
     for name in (MISSING, "../../etc/passwd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "<script>"):
         assert client.get(f"/api/styles/{name}").status_code == 404
+
+
+def test_the_board_tells_the_record_and_what_is_new(client: TestClient, run: Path) -> None:
+    told = client.get("/api/leaderboard?limit=1&filter=nothing").json()
+    metrics = pd.read_csv(run / "ensemble" / "metrics.csv")
+    mine = metrics[(metrics["split"] == "test") & (metrics["model"] == "ensemble")].iloc[0]
+    assert told["record"]["rows"][0]["model"] == "ensemble"
+    assert told["record"]["rows"][0]["mae"] == pytest.approx(mine["mae"])
+    assert told["record"]["verdict"] in ("won", "lost")
+    proposals = pd.read_csv(run / "styles" / "emerging.csv")
+    assert {new["proposal"] for new in told["emerging"]} <= set(proposals["proposal"])
 
 
 def test_a_search_finds_what_the_command_finds(client: TestClient, run: Path, searcher: Searcher, phrase: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from data.windows import Target, split_origins
 from rank.boost import BoostMember
 from rank.boost_models import BoostConfig, fit_boosters
-from rank.boost_rank import BoostRankMember, fit_scores
+from rank.boost_rank import BoostRankMember, fit_ranker
 from rank.boost_search import SPACE, draw_config, search_config, trial_places
 from rank.edges import Edges
 from rank.member import Question
@@ -85,7 +85,7 @@ def test_the_ranker_learns_an_order(question: Question) -> None:
     values_OSK[..., column] = table.growth_OS  # one feature tells the order of what comes
     values_OSK[place, :, column] = np.linspace(0.6, -0.6, len(question.panel.styles))
     told = replace(table, values_OSK=values_OSK)
-    score_S = fit_scores(told, place, replace(QUICK, rounds=40, feature_fraction=1.0))
+    score_S = fit_ranker(told, place, replace(QUICK, rounds=40, feature_fraction=1.0)).scores(told, place)
     seen_S = table.seen_OS[place]
     assert spearman(values_OSK[place, seen_S, column], score_S[seen_S]) > 0.8
     assert score_S[seen_S].mean() == pytest.approx(0, abs=1e-9)

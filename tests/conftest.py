@@ -1,0 +1,24 @@
+"""One browser for all tests that need one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser import CHROMIUM, DRIVER, Browser, chromium
+
+
+@pytest.fixture(scope="session")
+def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium; skipped, with the reason, where it is not installed."""
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("needs Chromium: apt-get install chromium chromium-driver fonts-noto-cjk")
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(shared_browser: Browser) -> Browser:
+    """The browser with an empty log."""
+    shared_browser.complaints()
+    shared_browser.hosts()
+    return shared_browser
