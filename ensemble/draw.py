@@ -1,5 +1,7 @@
 """The page of a board: gathers what a run holds for it."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from data.posts import Posts
@@ -20,7 +22,7 @@ def _wanted(shown: pd.DataFrame, emerging: pd.DataFrame) -> set[str]:
 
 
 def draw_page(
-    board: pd.DataFrame, scored: Scored, posts: Posts | None, settings: LeaderboardSettings,
+    board: pd.DataFrame, scored: Scored, posts: Sequence[Posts], settings: LeaderboardSettings,
     beside: Beside | None = None, search: str = "", origins: tuple[pd.Timestamp, ...] = (),
 ) -> tuple[str, int]:  # fmt: skip
     """The page of a board, and how many pictures were at hand for it.
@@ -28,7 +30,7 @@ def draw_page(
     Args:
         board: as `Scored.board` gives it.
         scored: what it was made of.
-        posts: their pictures; None = words only.
+        posts: their pictures, of the run and of new posts; none = words only.
         settings: how it is shown.
         beside: what the run of styles tells beside; None = nothing.
         search: address of a page that searches the pictures, which a server has.
@@ -39,9 +41,9 @@ def draw_page(
     # Ten thousand styles: one small picture each is what a page of a few megabytes has room for.
     shown = limit_pictures(board, 1 if many else settings.pictures)
     thumbnails: dict[str, bytes] = {}
-    if posts is not None:
-        side = settings.picture_side // 2 if many else settings.picture_side
-        thumbnails = encode_thumbnails(posts, _wanted(shown, emerging), max(side, 16))
+    side = settings.picture_side // 2 if many else settings.picture_side
+    for part in posts:
+        thumbnails |= encode_thumbnails(part, _wanted(shown, emerging), max(side, 16))
     models = [ENSEMBLE, build_record(scored.metrics).chosen]
     sources = Sources(
         scored.panel, scored.metrics, past_forecasts(scored.forecast, scored.panel, origin, models), scored.reasons,

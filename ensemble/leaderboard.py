@@ -24,14 +24,13 @@ from ensemble.columns import RANKED_BY
 from ensemble.draw import draw_page
 from ensemble.rescore import later_origins, rescored
 from ensemble.scored import LeaderboardSettings, Scored
-from ensemble.tables import write_tables
+from ensemble.tables import as_csv, write_tables
 from ensemble.terminal import terminal_table
 from rank.stored import load_backtest
 from recall.new_posts import NewPosts
 from recall.style_tables import PANEL
 from recall.take_in import Taken, take_in
 from stylecast.errors import UserError
-from stylecast.files import write_csv
 from stylecast.runs import Run, load_manifest, open_run
 
 log = logging.getLogger(__name__)
@@ -69,6 +68,17 @@ def parse_origin(text: str) -> pd.Timestamp | None:
         raise UserError(f"--origin {text}: no date; write YYYY-MM-DD") from error
 
 
+def parse_range(text: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """The first and the last day that `--origin` names, twice the same where it is one day; None where it is left out.
+
+    Raises:
+        UserError: one is no date.
+    """
+    first, colon, last = text.partition(":")
+    low = parse_origin(first)
+    return low, parse_origin(last) if colon else low
+
+
 def chosen_origins(text: str, known: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """The origins that `--origin` asks for: the latest, one, or all of a range.
 
@@ -79,10 +89,7 @@ def chosen_origins(text: str, known: pd.DatetimeIndex) -> pd.DatetimeIndex:
     Raises:
         UserError: no date, or no such origin.
     """
-    first, colon, last = text.partition(":")
-    low, high = parse_origin(first), parse_origin(last)
-    if not colon:
-        low = high = low or known[-1]
+    low, high = parse_range(text) if text else (known[-1], known[-1])
     found = known[(known >= (low or known[0])) & (known <= (high or known[-1]))]
     if found.empty:
         some = ", ".join(str(day.date()) for day in known[-3:])
@@ -139,16 +146,17 @@ def _boards(config: LeaderboardConfig, scored: Scored, days: pd.DatetimeIndex) -
 
 def _make(config: LeaderboardConfig, folders: Mapping[str, Path], run: Run) -> None:
     scored = Scored.load(folders["ensemble"], folders["styles"])
-    posts, work = Posts.load(folders["prepare"]), run.folder / "work"
+    posts, work = [Posts.load(folders["prepare"])], run.folder / "work"
     if config.posts is None:
         days = chosen_origins(config.origin, scored.origins)
     else:
         taken = take_in(folders, config, work)
         scored, days = _grown(config, folders, scored, taken, work)
+        posts.append(taken.posts)
         forecast = scored.forecast[scored.forecast["origin"].isin(days)]
         forecast.to_parquet(run.folder / "forecast.parquet", index=False)
         taken.assigned.to_parquet(run.folder / "assigned.parquet", index=False)
-        write_csv(taken.rejected, run.folder / "rejected.csv")
+        (run.folder / "rejected.csv").write_bytes(as_csv(taken.rejected, config.excel))
         run.metrics["posts"] = taken.told
     boards = _boards(config, scored, days)
     beside = Beside.load(folders["styles"], scored.panel.styles)
@@ -196,6 +204,7 @@ def main(config: LeaderboardConfig) -> str:
     for flag, value in (("image-root", config.image_root), ("comments", config.comments)):
         if config.posts is None and value is not None:
             raise UserError(f"--{flag} {value} goes with --posts; leave it out, or name new posts")
+    parse_range(config.origin)  # refused before anything is read
     folders = Runs.below(config.run).folders
     if "ensemble" not in folders:
         raise UserError(f"{config.run}: holds no run of `ensemble`; run `stylecast ensemble` first")

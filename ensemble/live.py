@@ -107,7 +107,7 @@ class Live:
         """The leaderboard as a page, as `stylecast leaderboard` writes it."""
         search = "/search" if self.searcher is not None else ""
         scored, board = self._asked(), self.board(origin)
-        return draw_page(board, scored, self.posts, self.settings, self.beside, search, tuple(self.origins))[0]
+        return draw_page(board, scored, (self.posts,), self.settings, self.beside, search, tuple(self.origins))[0]
 
     @property
     def origins(self) -> list[pd.Timestamp]:

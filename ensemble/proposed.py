@@ -18,17 +18,20 @@ def proposed_at(proposals: pd.DataFrame, origin: pd.Timestamp, pictures: bool) -
 
     Returns:
         origin; proposal, its id; first_proposal, the id under which the group was first found; name, keywords;
-        first_seen, the day of its earliest post; posts within the months that a scan looks at; new_posts in its last
-        month; share of that month's posts, a fraction; growth of this against the month before, percent, empty for a
-        new one; authors; nearest style and its name; pictures and post_ids, those nearest to its middle, joined by `;`.
+        first_seen, the day of its earliest post in any scan so far; posts within the months that a scan looks at;
+        new_posts in its last month; share of that month's posts, a fraction; growth of this against the month before,
+        percent, empty for a new one; authors; nearest style and its name; pictures and post_ids, those nearest to its
+        middle, joined by `;`.
     """
     month = (origin + DAY).to_period("M") - 1
     done = set(proposals.loc[proposals["accepted"] != "", "first"])
     found = proposals[(proposals["month"] == str(month)) & ~proposals["first"].isin(done)]
     found = found.sort_values(["posts", "proposal"], ascending=[False, True], ignore_index=True)
     items = found["items"].str.split(";")
+    seen = proposals[proposals["month"] <= str(month)].groupby("first")["since"].min()
     table = found.assign(
-        origin=origin, first_proposal=found["first"], first_seen=pd.to_datetime(found["since"]).dt.normalize(),
+        origin=origin, first_proposal=found["first"],
+        first_seen=pd.to_datetime(found["first"].map(seen)).dt.normalize(),
         new_posts=found["new"],
         growth=100 * found["growth"].astype(float), pictures=found["items"] if pictures else "",
         post_ids=items.map(lambda ids: ";".join(_post(name, pictures) for name in ids)),

@@ -130,7 +130,12 @@ def proposals(*rows: dict) -> pd.DataFrame:
 
 def test_new_styles_are_those_of_the_last_whole_month() -> None:
     table = proposals(
-        {"proposal": "e2024-02-1", "first": "e2024-02-1", "month": "2024-02"},
+        {
+            "proposal": "e2024-02-1",
+            "first": "e2024-02-1",
+            "month": "2024-02",
+            "since": pd.Timestamp("2023-11-30 23:59"),
+        },
         {"proposal": "e2024-03-1", "first": "e2024-02-1", "growth": np.nan},
         {"proposal": "e2024-03-2", "first": "e2024-03-2", "posts": 20},
         {"proposal": "e2024-03-3", "first": "e2024-01-9"},
@@ -143,7 +148,7 @@ def test_new_styles_are_those_of_the_last_whole_month() -> None:
     row = found.iloc[0]
     assert row["growth"] == pytest.approx(50)
     assert (row["pictures"], row["post_ids"]) == ("p/1;q/0", "p;q")
-    assert row["first_seen"] == pd.Timestamp("2024-01-05")
+    assert found["first_seen"].tolist() == [pd.Timestamp("2024-01-05"), pd.Timestamp("2023-11-30")]
     # In the middle of April the scan of March is the last whole one; of texts the items are posts.
     middle = proposed_at(table, pd.Timestamp("2024-04-15"), pictures=False)
     assert middle["proposal"].tolist() == ["e2024-03-2", "e2024-03-1"]
