@@ -127,6 +127,12 @@ async def original(request: Request, live: Run, id: str) -> Response:
     return Response(await work(request, partial(_original, live, id)), media_type="image/jpeg", headers=KEPT)
 
 
+@pages.get("/favicon.ico")
+async def icon() -> Response:
+    """There is none; without an answer every browser would tell of a missing file."""
+    return Response(status_code=204, headers=KEPT)
+
+
 @pages.get("/assets/{name}")
 async def sheet(name: str) -> Response:
     """A style sheet."""

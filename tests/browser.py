@@ -67,10 +67,10 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def hosts(self) -> set[str]:
-        """Hosts of all requests since the last call; files and data have none."""
+        """Hosts of all requests since the last call; files, data and the browser's own pages have none."""
         told = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         sent = [entry["params"]["request"]["url"] for entry in told if entry["method"] == "Network.requestWillBeSent"]
-        return {urlsplit(url).hostname or "" for url in sent} - {""}
+        return {url.hostname or "" for url in map(urlsplit, sent) if url.scheme in ("http", "https", "ws", "wss")}
 
     def blemishes(self) -> list[str]:
         """Serious and critical findings of axe."""
