@@ -53,6 +53,7 @@ COMMANDS = {
     "kddcup-sample": Command("data.sample_kddcup", "KddCupSampleConfig", "make files like those of KDD Cup 2020"),
     "evaluate": Command("recall.evaluate", "EvaluateConfig", "tell how well a recall run matches; your own pools"),
     "audit": Command("ensemble.audit", "AuditConfig", "check that no forecast of a run used what came after it"),
+    "alerts": Command("ensemble.alerts", "AlertsConfig", "hold numbers of a finished run against bounds"),
     "weigh": Command("ensemble.search", "WeighConfig", "search weights that blend files of scores, by a metric"),
     "blend": Command("ensemble.blend", "BlendConfig", "apply such weights to files of other queries; a submission"),
     "search": Command("recall.search", "SearchConfig", "find the pictures that match a phrase"),
