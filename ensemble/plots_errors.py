@@ -147,7 +147,7 @@ def importance(gains: Mapping[str, float], meaning: Mapping[str, tuple[str, str]
     texts = [shorten(meaning[name][0] if name in meaning else name, 48) for name in shown]
     left.set_yticks(range(len(shown)), texts, fontsize=8, color=INK)
     left.set_ylim(len(shown) - 0.4, -0.6)
-    left.set_title(f"What LightGBM learnt from: the first {len(shown)} of {len(gains)} features")
+    left.set_title(f"What LightGBM learnt from: {len(shown)} of {len(gains)} features")
     left.set_xlabel("% of what all features lessened the loss by")
     right.barh(range(len(order)), [100 * total[kind] for kind in order], 0.36, color=[colour[kind] for kind in order])
     words = [f"{kind.removeprefix(NUMBER)} per post" if kind.startswith(NUMBER) else KINDS.get(kind, kind)
