@@ -4,7 +4,7 @@ PYTHON ?= python3
 OUT ?= runs/demo
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-ladder check format table clean
+.PHONY: help demo test test-ladder check format table docs clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -45,5 +45,13 @@ format: $(VENV)/.installed-dev ## put the code into its form
 table: $(VENV)/.installed ## the README's table of results on the sample world
 	$(BIN)/python benchmarks/sample.py --world $(OUT)/world --run $(OUT)/run
 
+$(VENV)/.installed-docs: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[cpu,docs]'
+	@touch $@
+
+docs: $(VENV)/.installed-docs ## the documentation, into site/ (its search: python -m http.server -d site)
+	$(BIN)/mkdocs build --strict
+	@! grep -rE '<(script|img|iframe)[^>]* src="https?:|<link[^>]* href="https?:' site --include='*.html' # all from here
+
 clean: ## remove the environment and the caches, never runs/
-	rm -rf $(VENV) $(VENV)-ladder .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-ladder .mypy_cache .ruff_cache .pytest_cache site
