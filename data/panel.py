@@ -48,6 +48,8 @@ class Panel:
     """What a row of the source was; between ends of its periods there is nothing to see."""
     partition: bool
     """Whether the counts of all styles add up to the total: shares then sum to one."""
+    settled: bool = False
+    """Whether `partition` was said by the user, and is not to be asked anew where the history is cut."""
 
     @property
     def last(self) -> pd.Timestamp:
@@ -66,8 +68,9 @@ class Panel:
         count_ST, total_T = self.count_ST[:, start:stop], self.total_T[start:stop]
         numeric = {name: sums_ST[:, start:stop] for name, sums_ST in self.numeric.items()}
         # Asked anew: whether later counts add up must not touch what is seen before.
-        partition = self.partition or is_partition(count_ST, total_T)
-        return Panel(self.styles, self.days[start:stop], count_ST, total_T, numeric, self.granularity, partition)
+        partition = self.partition if self.settled else self.partition or is_partition(count_ST, total_T)
+        days = self.days[start:stop]
+        return Panel(self.styles, days, count_ST, total_T, numeric, self.granularity, partition, self.settled)
 
     def index(self, day: pd.Timestamp) -> int:
         """Position of a day; ValueError when it is outside of the panel."""

@@ -101,7 +101,7 @@ def _sigmoid(x: Floats) -> Floats:
     return value
 
 
-def _trend(kind: str, rng: np.random.Generator, t: Floats, days: int) -> tuple[Floats, int, int]:
+def trend_path(kind: str, rng: np.random.Generator, t: Floats, days: int) -> tuple[Floats, int, int]:
     """Log-intensity beside the season, and the days of birth and death."""
     size = rng.uniform(1.6, 2.4)
     middle = rng.uniform(0.25, 0.75) * days
@@ -133,7 +133,7 @@ def _known(style: Style, rng: np.random.Generator, day_of_year: Floats, days: in
     peak_day = peak + rng.normal(0, 12)
     season = swing * rng.uniform(0.8, 1.2) * np.cos(2 * np.pi * (day_of_year - peak_day) / 365.25)
     base = rng.normal(0, 0.35)
-    trend, born, died = _trend(style.dynamics, rng, t, days)
+    trend, born, died = trend_path(style.dynamics, rng, t, days)
     log = base + season + trend
     log[:born] = SILENT
     if died < days:

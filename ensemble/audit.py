@@ -26,7 +26,7 @@ from data.posts import Posts
 from data.shares import reference_shares
 from ensemble.audit_parts import Runs, fitted_parts, panel_problem
 from ensemble.combine import ENSEMBLE, used_until
-from ensemble.forecast import judge
+from ensemble.forecast import judge, told_weights
 from ensemble.train import EnsembleConfig
 from rank.backtest import Backtest
 from rank.ladder import RUNGS, ladder_shares
@@ -58,23 +58,25 @@ def _split_of(backtest: Backtest, origin: pd.Timestamp) -> str:
     return next((name for name, origins in parts.items() if origin in origins), "latest")
 
 
-def _uses(backtest: Backtest, parts: dict[str, pd.Timestamp], weights: dict[str, pd.Timestamp]) -> pd.DataFrame:
+def _uses(
+    backtest: Backtest, parts: dict[str, pd.Timestamp], weights: dict[pd.Timestamp, pd.Timestamp]
+) -> pd.DataFrame:
     """`origin, split, model, input, until, leak`: a row for each forecast and input.
 
     Args:
         backtest: of the rank run.
         parts: the latest day of what was fitted on posts; every forecast rests on all of them.
-        weights: the latest day of weights and intervals, for the splits that have such.
+        weights: the latest day of weights and intervals, for the origins that have such.
     """
     rows = []
     for number, origin in enumerate(backtest.split.all):
         split = _split_of(backtest, origin)
         used_M = dict(zip(backtest.models, backtest.used_MO[:, number], strict=True))
         models = {model: pd.Timestamp(day) for model, day in used_M.items()}
-        if split in weights:
+        if origin in weights:
             models[ENSEMBLE] = max(models.values())
         for model, day in models.items():
-            inputs = parts | {HISTORY: day} | ({WEIGHTS: weights[split]} if split in weights else {})
+            inputs = parts | {HISTORY: day} | ({WEIGHTS: weights[origin]} if origin in weights else {})
             rows += [(origin, split, model, name, until) for name, until in inputs.items()]
     table = pd.DataFrame(rows, columns=["origin", "split", "model", "input", "until"])
     # A day that is not told may be any.
@@ -106,14 +108,16 @@ def history_problems(backtest: Backtest) -> list[str]:
 
 
 def ensemble_problems(backtest: Backtest, folder: Path) -> list[str]:
-    """Fits weights and intervals again, on validation origins for the test, and compares every forecast."""
+    """Fits weights and intervals of each origin again, on labels known by it, and compares every forecast."""
     outcome = judge(backtest, load_config(folder, EnsembleConfig).interval)
     again = pd.concat([outcome.forecast, outcome.following], ignore_index=True)
     stored = pd.read_parquet(folder / "forecast.parquet")
-    told = json.loads((folder / "weights.json").read_text(encoding="utf-8"))["weights"]
-    problems = []
-    if not _close([told.get(model, -1.0) for model in backtest.models], outcome.combined.weights_M).all():
-        problems.append("weights.json: not the weights that the validation origins give")
+    told = json.loads((folder / "weights.json").read_text(encoding="utf-8"))["weights_at"]
+    problems = [
+        f"weights.json: not the weights that the labels known by {origin} give"
+        for origin, weights in told_weights(outcome)["weights_at"].items()
+        if not _close([told.get(origin, {}).get(model, -1.0) for model in weights], list(weights.values())).all()
+    ]
     keys = ["origin", "model", "style"]
     one, two = (frame.set_index(keys).sort_index() for frame in (stored, again))
     if not one.index.equals(two.index):
@@ -125,17 +129,19 @@ def ensemble_problems(backtest: Backtest, folder: Path) -> list[str]:
     return problems
 
 
-def _weights(runs: Runs, backtest: Backtest) -> tuple[dict[str, pd.Timestamp], list[str]]:
-    """The latest day of weights and intervals, from the origins that they are told to be fitted on."""
+def _weights(runs: Runs, backtest: Backtest) -> tuple[dict[pd.Timestamp, pd.Timestamp], list[str]]:
+    """The latest day of weights and intervals, by origin, from the origins that they are told to be fitted on."""
     folder, told = runs.folders["ensemble"], runs.manifests["ensemble"].get("fitted_on", {})
-    if not {"weights", "weights of the latest"} <= set(told):
-        raise UserError(f"{folder}: does not tell what it was fitted on; run `stylecast ensemble --force`")
     days, problems = {}, []
-    for split, part in (("test", "weights"), ("latest", "weights of the latest")):
-        origins = pd.DatetimeIndex(told[part]["origins"])
-        days[split] = used_until(backtest, origins)
-        if str(days[split].date()) != told[part]["until"]:
-            told_day, day = told[part]["until"], days[split].date()
+    for origin in backtest.split.all:
+        part = f"weights of {origin.date()}"
+        if origin in backtest.split.validation:
+            continue
+        if part not in told:
+            raise UserError(f"{folder}: does not tell what it was fitted on; run `stylecast ensemble --force`")
+        days[origin] = used_until(backtest, pd.DatetimeIndex(told[part]["origins"]))
+        if str(days[origin].date()) != told[part]["until"]:
+            told_day, day = told[part]["until"], days[origin].date()
             problems.append(f"{part}: the manifest tells {told_day}, its labels reach to {day}")
     return days, problems
 
@@ -189,7 +195,7 @@ def main(config: AuditConfig) -> str:
     problems = [f"{part.name}: {part.problem}" for part in parts if part.problem]
     problems += [problem] if (problem := panel_problem(runs, posts)) else []
     problems += history_problems(backtest)
-    weights: dict[str, pd.Timestamp] = {}
+    weights: dict[pd.Timestamp, pd.Timestamp] = {}
     if "ensemble" in runs.folders:
         weights, found = _weights(runs, backtest)
         problems += [*found, *ensemble_problems(backtest, runs.folders["ensemble"])]

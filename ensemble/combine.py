@@ -14,7 +14,7 @@ from data.windows import known_on
 from rank.backtest import Backtest
 from rank.calibration import Calibration
 from rank.metrics import CLASSES
-from stylecast.weights import Loss, Weights, nested_cross_validation, search_weights
+from stylecast.weights import Loss, NestedWeights, Weights, fold_parts, nested_cross_validation, search_weights
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ PATIENCE = 12
 """Validation origins at which the searched weights and the prior count alike."""
 CLOSE = 1.03
 """The prior is equal weights over the models whose loss is within this of the best."""
+FOLDS = 5
+"""Of the nested cross-validation, at most."""
 WIDE = 0.95
 """Part of the truths that the wide interval (`lower_95`, `upper_95`) shall hold."""
 FORECAST_COLUMNS = (
@@ -63,12 +65,14 @@ def shrunk_search(loss: Loss, members: int, origins: int) -> Weights:
     return Weights(weights_M, float(loss(weights_M)))
 
 
-def combine(backtest: Backtest, origins: pd.DatetimeIndex) -> Combined:
+def combine(backtest: Backtest, origins: pd.DatetimeIndex, told_OS: np.ndarray | None = None) -> Combined:
     """Fits weights, intervals and class probabilities on origins whose targets are complete.
 
     Args:
         backtest: the forecasts.
         origins: those to fit on; what is forecast with the result must lie after their targets.
+        told_OS: shares that the ensemble told for these origins with weights that did not see them; then no origin is
+            held out once more. None: nested cross-validation tells them.
 
     Raises:
         ValueError: no cell of these origins has a truth.
@@ -85,15 +89,19 @@ def combine(backtest: Backtest, origins: pd.DatetimeIndex) -> Combined:
         truth_N, share_MN = backtest.truth_OS[chosen][use], backtest.share_MOS[:, chosen][:, use]
         return lambda weights_M: float(np.abs(truth_N - weights_M @ share_MN).mean())
 
-    folds = min(5, len(origins))
-    nested = nested_cross_validation(
-        loss_on, len(origins), models, folds, lambda loss, members: shrunk_search(loss, members, len(origins))
-    )
+    def search(loss: Loss, members: int) -> Weights:
+        return shrunk_search(loss, members, len(origins))
+
+    if told_OS is None:
+        nested = nested_cross_validation(loss_on, len(origins), models, FOLDS, search)
+    else:
+        found = search(loss_on(np.arange(len(origins))), models)
+        held_out = float(np.abs(backtest.truth_OS - told_OS)[use_OS].mean())
+        nested = NestedWeights(found.weights_M, found.loss, held_out, np.zeros((0, models)))
     blend_OS = np.tensordot(nested.weights_M, backtest.share_MOS, axes=1)
-    if len(origins) > 1:
-        parts = np.array_split(np.arange(len(origins)), folds)
-        for part, weights_M in zip(parts, nested.fold_weights_FM, strict=True):
-            blend_OS[places[part]] = np.tensordot(weights_M, backtest.share_MOS[:, places[part]], axes=1)
+    blend_OS[places] = blend_OS[places] if told_OS is None else told_OS[places]
+    for part, weights_M in zip(fold_parts(len(origins), FOLDS), nested.fold_weights_FM, strict=False):
+        blend_OS[places[part]] = np.tensordot(weights_M, backtest.share_MOS[:, places[part]], axes=1)
     told_MOS = np.concatenate([backtest.share_MOS, blend_OS[None]])
     half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
     truth_N, spread_N, fold_N = backtest.truth_OS[use_OS], backtest.spread_OS[use_OS], np.nonzero(use_OS)[0] % 2

@@ -47,7 +47,7 @@ class Told:
     episodes: pd.DataFrame
     """As `rank.episodes` tells them."""
     weights: dict[str, Any]
-    """`weights`, of the test origins, and `weights_latest`."""
+    """`weights_at`: by origin, the weight of each model."""
 
     @classmethod
     def of(cls, run: Path) -> "Told":
@@ -101,7 +101,7 @@ def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[
         known = sorted(told.forecast.loc[told.forecast["origin"] == day, "style"].unique())
         raise UserError(f"--style {style}: not forecast from {day.date()}; there are {len(known)}, such as {known[0]}")
     whole = rows.loc[ENSEMBLE]
-    weights = told.weights["weights_latest" if day == days[-1] else "weights"]
+    weights = told.weights["weights_at"][str(day.date())]
     why = (
         told.reasons[(told.reasons["origin"] == day) & (told.reasons["style"] == style)] if len(told.reasons) else None
     )

@@ -17,16 +17,19 @@ import pandas as pd
 import tyro
 
 from data.panel import Panel
-from data.panel_seen import Seen
+from data.panel_seen import Partition, Seen, divided
 from data.windows import Split, Target, split_origins
-from ensemble.combine import Combined, combine, forecast_frame
+from ensemble.combine import Combined
+from ensemble.horizons import horizon_text, horizons, per_horizon
 from ensemble.plots import draw
 from ensemble.record_tables import per_origin, per_style, table_text
 from ensemble.score import score
+from ensemble.walk import Walk, walk
 from rank.backtest import Backtest, run_backtest
 from rank.boost import BOOST, EPISODES, REASONS, BoostConfig
 from rank.fusion_config import FusionConfig, quarter
 from rank.train import MEMBERS, build_members
+from recall.fonts import look, save
 from stylecast.errors import UserError
 from stylecast.files import write_csv, write_whole
 from stylecast.world import open_world
@@ -59,11 +62,14 @@ class PanelSettings:
     classes: str = "change"
     """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%; or
     as low, middle and high: `level`, terciles of the share at the target in training."""
+    partition: Partition = "auto"
+    """Whether every post has one style, so that the shares of an origin sum to one: yes; no, posts may count for
+    several styles, and shares are left free; auto: as the counts tell, which then add up to the total of each date."""
     validation_origins: int = 0
     """Origins that weights and intervals are fitted on; 0 takes a third of those there are, at most 12."""
     members: tuple[str, ...] = MEMBERS
-    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm (on numbers alone; the slowest), and,
-    only where it is named, lightgbm-rank (orders by growth)."""
+    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm (on numbers alone; the slowest), and, only
+    where they are named, life-cycle (curves of rise, decline, birth, end and hype) and lightgbm-rank (by growth)."""
     ladder: Literal["simple", "full"] = "simple"
     """Rules that the forecasters are held against; full: Theta, ETS, CES and ARIMA as statsforecast chooses them for
     each style, and their mean, too. Slow; needs the extra `ladder`."""
@@ -102,8 +108,11 @@ class BacktestConfig(BacktestSettings):
     panel: tyro.conf.Positional[Path]
     """Table as for `stylecast forecast`."""
     out: Path = Path("runs/backtest")
-    """Folder for forecast.csv (test origins), metrics.csv, per_style.csv, per_origin.csv, next.csv (the period to come)
-    and table.txt."""
+    """Folder for forecast.csv (test origins), metrics.csv, per_style.csv, per_origin.csv, next.csv (the period to
+    come), table.txt and, with --also, per_horizon.csv."""
+    also: tuple[str, ...] = ()
+    """Further targets, such as calendar-month:1 calendar-month:3, each with a backtest of its own on as many origins in
+    a folder below; per_horizon.csv and a figure then tell how the error grows with the distance."""
     figures: bool = True
     """Draw fans of the largest moves, errors, calibration and LightGBM's features, as PNG and SVG."""
 
@@ -114,33 +123,33 @@ class Outcome:
 
     backtest: Backtest
     """Point forecasts of all models."""
-    combined: Combined
-    """Weights and intervals, fitted on validation."""
-    final: Combined
-    """Those of the latest origin, fitted on validation and test."""
+    walk: Walk
+    """Weights and intervals of each origin, fitted on what was known by it."""
     forecast: pd.DataFrame
     """All models at the test origins."""
     metrics: pd.DataFrame
     """A row for each split and model."""
     following: pd.DataFrame
-    """All models at the latest origin; weights and intervals fitted on validation and test."""
+    """All models at the latest origin."""
     table: str
     """The table as text."""
+
+    @property
+    def final(self) -> Combined:
+        """Weights and intervals of the latest origin."""
+        return self.walk.final
 
 
 def judge(backtest: Backtest, level: float = 0.8) -> Outcome:
     """From point forecasts to the ensemble, intervals, metrics and the forecast of what is to come.
 
-    The test rows use weights and intervals of the validation origins only; the latest origin, those of both.
+    Weights and intervals are those of `ensemble.walk`: of the labels known by each test origin, and by the latest.
     """
-    split = backtest.split
-    combined = combine(backtest, split.validation)
-    forecast = forecast_frame(backtest, combined, split.test, level)
-    metrics = score(backtest, combined, forecast, level)
-    both = combine(backtest, pd.DatetimeIndex([*split.validation, *split.test])) if len(split.test) else combined
-    following = forecast_frame(backtest, both, pd.DatetimeIndex([split.latest]), level)
-    table = table_text(backtest, combined, metrics, level)
-    return Outcome(backtest, combined, both, forecast, metrics, following, table)
+    split, found = backtest.split, walk(backtest)
+    forecast = found.frame(backtest, split.test, level)
+    metrics = score(backtest, found, forecast, level)
+    following = found.frame(backtest, pd.DatetimeIndex([split.latest]), level)
+    return Outcome(backtest, found, forecast, metrics, following, table_text(backtest, found, metrics, level))
 
 
 def _prepare(settings: PanelSettings, panel: Panel, test_origins: int | None) -> tuple[Target, Split]:
@@ -151,18 +160,23 @@ def _prepare(settings: PanelSettings, panel: Panel, test_origins: int | None) ->
 
 
 def _read(settings: PanelSettings, path: Path) -> Panel:
-    panel = Panel.read(path, settings.style_column, settings.time_column or None)
+    panel = divided(Panel.read(path, settings.style_column, settings.time_column or None), settings.partition)
     log.info("%s: %s", path, Seen.of(panel))
     return panel
 
 
 def told_weights(outcome: Outcome) -> dict[str, Any]:
-    """The weights of the models, for the test origins and for the latest, and the errors on validation."""
-    models, combined = outcome.backtest.models, outcome.combined
+    """The weights of the models: at the first test origin, at the latest, and at each; the errors on validation."""
+    backtest, found = outcome.backtest, outcome.walk
+
+    def named(combined: Combined) -> dict[str, float]:
+        return dict(zip(backtest.models, combined.weights_M.tolist(), strict=True))
+
+    later = [origin for origin in backtest.split.all if origin not in backtest.split.validation]
     return {
-        "weights": dict(zip(models, combined.weights_M.tolist(), strict=True)),
-        "weights_latest": dict(zip(models, outcome.final.weights_M.tolist(), strict=True)),
-        "in_sample_mae": combined.in_sample, "nested_mae": combined.held_out,
+        "weights": named(found.first), "weights_latest": named(found.final),
+        "weights_at": {str(o.date()): named(found.at[backtest.places(pd.DatetimeIndex([o]))[0]]) for o in later},
+        "in_sample_mae": found.first.in_sample, "nested_mae": found.first.held_out,
     }  # fmt: skip
 
 
@@ -170,7 +184,7 @@ def keep_record(outcome: Outcome, folder: Path) -> None:
     """Writes metrics.csv, and how each style and each origin came off: per_style.csv and per_origin.csv."""
     write_csv(outcome.metrics, folder / "metrics.csv")
     for name, told in (("per_style", per_style), ("per_origin", per_origin)):
-        write_csv(told(outcome.backtest, outcome.combined, outcome.forecast), folder / f"{name}.csv")
+        write_csv(told(outcome.backtest, outcome.walk, outcome.forecast), folder / f"{name}.csv")
 
 
 def keep_reasons(found: Path, folder: Path) -> None:
@@ -197,7 +211,7 @@ def forecast_panel(
             write_whole(out / WEIGHTS, json.dumps(told_weights(outcome), indent=1) + "\n")
             keep_reasons(Path(folder) / BOOST, out)
             if isinstance(settings, BacktestConfig) and settings.figures:
-                draw(outcome.backtest, (outcome.combined, outcome.final), out, models=Path(folder) / BOOST)
+                draw(outcome.backtest, outcome.walk, out, models=Path(folder) / BOOST)
         return outcome
 
 
@@ -226,12 +240,37 @@ def backtest_main(config: BacktestConfig) -> str:
     """
     if config.out.is_file():
         raise UserError(f"--out {config.out} is a file; name a folder")
+    outcome = _backtest(config)
+    told = f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out / 'next.csv'}"
+    return told if not config.also else f"{told}\n\n{_by_horizon(config, outcome)}"
+
+
+def _backtest(config: BacktestConfig) -> Outcome:
     outcome = forecast_panel(config, _read(config, config.panel), config.test_origins, config.out)
     write_csv(outcome.forecast, config.out / "forecast.csv")
     keep_record(outcome, config.out)
     write_csv(outcome.following, config.out / "next.csv")
     write_whole(config.out / "table.txt", outcome.table + "\n")
-    return f"{outcome.table}\n\nforecast of {_told(outcome.following)}: {config.out / 'next.csv'}"
+    return outcome
+
+
+def _by_horizon(config: BacktestConfig, outcome: Outcome) -> str:
+    """Backtests of the further targets, on as many origins: so the same periods are forecast from other distances."""
+    split = outcome.backtest.split
+    alike = replace(config, also=(), test_origins=len(split.test), validation_origins=len(split.validation))
+    outcomes = [outcome]
+    for text in config.also:
+        target = Target.parse(text, config.gap_days, config.history_days)
+        if target in [other.backtest.target for other in outcomes]:
+            raise UserError(f"--also {text}: stands twice, or is the --target; name each once")
+        folder = config.out / str(target).split(" ")[0].replace(":", "-")
+        outcomes.append(_backtest(replace(alike, target=text, out=folder)))
+    frame = per_horizon([(found.backtest, found.metrics) for found in outcomes])
+    write_csv(frame, config.out / "per_horizon.csv")
+    if config.figures:
+        with look():
+            save(horizons(frame), config.out, "horizons")
+    return horizon_text(frame)
 
 
 def _told(following: pd.DataFrame) -> str:

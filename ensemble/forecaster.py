@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from data.panel import Panel
+from data.panel_seen import divided
 from ensemble.forecast import BacktestSettings, Outcome, forecast_panel, judge, told_weights
 from ensemble.record_tables import per_origin, per_style
 from rank.stored import load_backtest, save_backtest
@@ -46,6 +47,7 @@ class ShareForecaster(Configured, settings=BacktestSettings):
         with as_value_errors():
             settings: BacktestSettings = self.config()
             panel = Panel.of(X, "the frame", settings.style_column, settings.time_column or None)
+            panel = divided(panel, settings.partition)
             self._take(forecast_panel(settings, panel, settings.test_origins))
         return self
 
@@ -89,7 +91,7 @@ class ShareForecaster(Configured, settings=BacktestSettings):
         told = {"style": per_style, "origin": per_origin}
         if what not in told:
             raise ValueError(f"record_by({what!r}): one of {', '.join(told)}")
-        return told[what](self.outcome_.backtest, self.outcome_.combined, self.outcome_.forecast)
+        return told[what](self.outcome_.backtest, self.outcome_.walk, self.outcome_.forecast)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that `from_pretrained` reads; it appears whole or not at all.

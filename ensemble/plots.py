@@ -12,9 +12,9 @@ from pathlib import Path
 
 import lightgbm as lgb
 
-from ensemble.combine import Combined
 from ensemble.plots_errors import calibration, errors, importance
 from ensemble.plots_fans import fans
+from ensemble.walk import Walk
 from rank.backtest import Backtest
 from rank.features import declared_features
 from recall.fonts import labels_of, look, save
@@ -28,7 +28,7 @@ LEARNT = ("growth", "rest")
 
 def draw(
     backtest: Backtest,
-    fitted: tuple[Combined, Combined],
+    walk: Walk,
     folder: Path,
     names: Mapping[str, str] | None = None,
     models: Path | None = None,
@@ -37,19 +37,18 @@ def draw(
 
     Args:
         backtest: the forecasts.
-        fitted: on validation, for the test origins; and on both, for the latest.
+        walk: what was fitted for each origin.
         folder: where to.
         names: of the styles; one without shows its id.
         models: folder of LightGBM's models.
     """
     styles = list(backtest.panel.styles)
     labels = labels_of(styles, [(names or {}).get(style, "") for style in styles])
-    combined, final = fitted
     with look():
-        save(fans(backtest, combined, final, labels), folder, "fans")
+        save(fans(backtest, walk, labels), folder, "fans")
         if backtest.cells(backtest.split.test).any():
-            save(errors(backtest, combined), folder, "errors")
-            save(calibration(backtest, combined), folder, "calibration")
+            save(errors(backtest, walk), folder, "errors")
+            save(calibration(backtest, walk), folder, "calibration")
         if models is not None and all((models / f"{name}.txt").is_file() for name in LEARNT):
             save(importance(gains(models), kinds_of(backtest)), folder, "importance")
         else:

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from ensemble.combine import ENSEMBLE, Combined
+from ensemble.combine import ENSEMBLE
 from ensemble.figures import MINUS
-from ensemble.score import told_shares
+from ensemble.walk import Walk
 from rank.backtest import Backtest, best_rung
 from rank.bootstrap import interval, ratios
 from rank.feature import KINDS, NUMBER
@@ -32,20 +32,20 @@ def size_groups(reference_N: np.ndarray, groups: int = GROUPS) -> tuple[np.ndarr
     return edges, np.searchsorted(edges[1:-1], reference_N, side="right")
 
 
-def errors(backtest: Backtest, combined: Combined) -> Figure:
+def errors(backtest: Backtest, walk: Walk) -> Figure:
     """Left: mean error of each test origin. Right: error as a part of the truth, by size of the style at the origin."""
     use_OS = backtest.cells(backtest.split.test)
-    error_MOS = np.abs(told_shares(backtest, combined, "test") - backtest.truth_OS)
+    error_MOS = np.abs(walk.told_shares(backtest) - backtest.truth_OS)
     rung = best_rung(backtest, backtest.split.validation)
     figure = canvas(10, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     shown = [(rung, RUNG, f"{rung} (best rule on validation)"), (ENSEMBLE, MINE, "ensemble")]
-    _by_origin(left, backtest, combined, error_MOS, use_OS, shown)
+    _by_origin(left, backtest, walk, error_MOS, use_OS, shown)
     edges, group_N = size_groups(backtest.reference_OS[use_OS])
     truth_N = backtest.truth_OS[use_OS]
     said = {}
     for place, (model, colour, _) in enumerate(shown):
-        error_N = error_MOS[combined.models.index(model)][use_OS]
+        error_N = error_MOS[walk.models.index(model)][use_OS]
         part_G = np.array([error_N[group_N == g].sum() / max(truth_N[group_N == g].sum(), 1e-12) for g in _of(group_N)])
         said[model] = part_G
         right.bar(np.arange(len(part_G)) + 0.4 * place - 0.2, 100 * part_G, 0.38, color=colour)
@@ -67,13 +67,13 @@ def _of(group_N: np.ndarray) -> range:
 
 
 def _by_origin(
-    axes: Axes, backtest: Backtest, combined: Combined, error_MOS: np.ndarray, use_OS: np.ndarray,
+    axes: Axes, backtest: Backtest, walk: Walk, error_MOS: np.ndarray, use_OS: np.ndarray,
     shown: list[tuple[str, str, str]],
 ) -> None:  # fmt: skip
     places = [place for place in backtest.places(backtest.split.test) if use_OS[place].any()]
     days = backtest.split.all[places]
     for model, colour, name in shown:
-        number = combined.models.index(model)
+        number = walk.models.index(model)
         mean_O = [100 * error_MOS[number, place][use_OS[place]].mean() for place in places]
         axes.plot(days, mean_O, color=colour, linewidth=1.6, marker="o", markersize=4, label=name)
     locator = AutoDateLocator(minticks=3, maxticks=7)
@@ -85,21 +85,22 @@ def _by_origin(
     axes.grid(axis="y")
 
 
-def held_by_level(backtest: Backtest, combined: Combined, model: str) -> tuple[np.ndarray, np.ndarray]:
+def held_by_level(backtest: Backtest, walk: Walk, model: str) -> tuple[np.ndarray, np.ndarray]:
     """Part of the test truths that the model's intervals of each level held, [L], and which they were, [L, O, S]."""
-    number, use_OS = combined.models.index(model), backtest.cells(backtest.split.test)
-    share_OS = np.clip(told_shares(backtest, combined, "test")[number], 0.0, 1.0)
-    half_N = np.broadcast_to(backtest.half_O[:, None], use_OS.shape)[use_OS]
+    number, use_OS = walk.models.index(model), backtest.cells(backtest.split.test)
+    share_OS = np.clip(walk.told_shares(backtest)[number], 0.0, 1.0)
     held_LOS = np.zeros((len(LEVELS_L), *use_OS.shape))
-    for place, level in enumerate(LEVELS_L):
-        ends = combined.calibrations[number].interval(
-            share_OS[use_OS], half_N, float(level), backtest.spread_OS[use_OS]
-        )
-        held_LOS[place][use_OS] = held(backtest.truth_OS[use_OS], *ends)
+    for origin in np.flatnonzero(use_OS.any(axis=1)):
+        use_S, fitted = use_OS[origin], walk.at[origin].calibrations[number]
+        for place, level in enumerate(LEVELS_L):
+            ends = fitted.interval(
+                share_OS[origin, use_S], backtest.half_O[origin], float(level), backtest.spread_OS[origin, use_S]
+            )
+            held_LOS[place, origin, use_S] = held(backtest.truth_OS[origin, use_S], *ends)
     return held_LOS[:, use_OS].mean(axis=1), held_LOS
 
 
-def calibration(backtest: Backtest, combined: Combined) -> Figure:
+def calibration(backtest: Backtest, walk: Walk) -> Figure:
     """How many truths the intervals of each level held: on the diagonal they keep their word."""
     use_OS = backtest.cells(backtest.split.test)
     rung = best_rung(backtest, backtest.split.validation)
@@ -107,13 +108,13 @@ def calibration(backtest: Backtest, combined: Combined) -> Figure:
     figure = canvas(5.6, 5.2)
     axes = figure.add_subplot()
     axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    part_L, held_LOS = held_by_level(backtest, combined, ENSEMBLE)
+    part_L, held_LOS = held_by_level(backtest, walk, ENSEMBLE)
     low_L, high_L = interval(ratios(held_LOS, np.ones(use_OS.shape), use_OS))
     axes.fill_between(100 * LEVELS_L, 100 * low_L, 100 * high_L, color=MINE, alpha=0.14, linewidth=0,
                       label="95% of the draws of styles and origins")  # fmt: skip
     others = [(rung, RUNG)] + [(model, COLOURS[1 + place]) for place, model in enumerate(members)]
     for model, colour in others:
-        axes.plot(100 * LEVELS_L, 100 * held_by_level(backtest, combined, model)[0], color=colour, linewidth=1,
+        axes.plot(100 * LEVELS_L, 100 * held_by_level(backtest, walk, model)[0], color=colour, linewidth=1,
                   label=model)  # fmt: skip
     axes.plot(100 * LEVELS_L, 100 * part_L, color=MINE, linewidth=1.8, marker="o", markersize=4, label=ENSEMBLE)
     at = int(np.flatnonzero(np.isclose(LEVELS_L, 0.8))[0])

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from data.sums import Sums
-from ensemble.combine import ENSEMBLE, WIDE, Combined, forecast_frame
+from ensemble.combine import ENSEMBLE, WIDE
+from ensemble.walk import Walk
 from rank.backtest import Backtest
 from recall.fonts import COLOURS, INK, QUIET, canvas, shorten
 
@@ -53,19 +54,18 @@ def _history(backtest: Backtest) -> tuple[pd.DatetimeIndex, np.ndarray]:
     return pd.DatetimeIndex([_middle(*block) for block in blocks]), share_BS.reshape(len(blocks), len(panel.styles))
 
 
-def fans(backtest: Backtest, combined: Combined, final: Combined, labels: Mapping[str, str]) -> Figure:
+def fans(backtest: Backtest, walk: Walk, labels: Mapping[str, str]) -> Figure:
     """A panel a style: shares by period; each test forecast beside the truth; the fan of what is to come.
 
     Args:
         backtest: the forecasts.
-        combined: fitted on validation, for the test origins.
-        final: fitted on both, for the latest origin.
+        walk: what was fitted for each origin.
         labels: what the styles are called.
     """
     latest = pd.DatetimeIndex([backtest.split.latest])
-    now = forecast_frame(backtest, final, latest)
+    now = walk.frame(backtest, latest)
     now = now[now["model"] == ENSEMBLE].set_index("style")
-    before = forecast_frame(backtest, combined, backtest.split.test) if len(backtest.split.test) else now.iloc[:0]
+    before = walk.frame(backtest, backtest.split.test) if len(backtest.split.test) else now.iloc[:0]
     before = before[before["model"] == ENSEMBLE].reset_index()
     styles = list(backtest.panel.styles)
     reference = dict(zip(styles, backtest.reference_OS[backtest.places(latest)[0]], strict=True))

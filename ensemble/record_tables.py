@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from data.panel_seen import Seen
-from ensemble.combine import Combined
 from ensemble.figures import skill_text
-from ensemble.score import cells_of, order_of_growth, said_classes, splits, told_shares
+from ensemble.score import cells_of, order_of_growth, said_classes, splits
+from ensemble.walk import Walk
 from rank.backtest import Backtest, best_rung
 from rank.edges import NAMES
 from rank.metrics import held
@@ -26,23 +26,23 @@ OF_CHANGE = {
 }  # fmt: skip
 
 
-def table_text(backtest: Backtest, combined: Combined, scores: pd.DataFrame, level: float = 0.8) -> str:
+def table_text(backtest: Backtest, walk: Walk, scores: pd.DataFrame, level: float = 0.8) -> str:
     """The printed table: errors, then change and intervals; the ladder first, then members and the ensemble.
 
     Args:
         backtest: the forecasts.
-        combined: fitted on the validation origins.
+        walk: what was fitted for each origin.
         scores: of `ensemble.score.score`.
         level: part of the truths that `lower` and `upper` shall hold.
     """
     validation = scores[scores["split"] == "validation"].set_index("model")
     test = scores[scores["split"] == "test"].set_index("model")
     told = test if len(test) else validation
-    first = pd.DataFrame(index=list(combined.models))
-    first["MAE val."] = [f"{validation['mae'][model]:.4g}" for model in combined.models]
+    first = pd.DataFrame(index=list(walk.models))
+    first["MAE val."] = [f"{validation['mae'][model]:.4g}" for model in walk.models]
     first["skill" if len(test) else "skill val."] = [
         skill_text(float(told["skill"][model]), float(told["skill_low"][model]), float(told["skill_high"][model]))
-        for model in combined.models
+        for model in walk.models
     ]
     blocks = [first]
     if len(test):
@@ -57,7 +57,7 @@ def table_text(backtest: Backtest, combined: Combined, scores: pd.DataFrame, lev
         blocks.append(
             pd.DataFrame(
                 {name: [format(value, form) for value in test[column]] for name, (column, form) in columns.items()},
-                index=list(combined.models),
+                index=list(walk.models),
             )
         )
     lines = "\n\n".join(_aligned(block) for block in blocks).split("\n")
@@ -69,7 +69,7 @@ def table_text(backtest: Backtest, combined: Combined, scores: pd.DataFrame, lev
             f"{row['majority_accuracy']:.1%} ({row['majority_f1']:.2f}), mean reversion "
             f"{row['reversion_accuracy']:.1%} ({row['reversion_f1']:.2f})"
         )
-    return "\n".join([*lines, *notes(backtest, combined)])
+    return "\n".join([*lines, *notes(backtest, walk)])
 
 
 def _aligned(cells: pd.DataFrame) -> str:
@@ -82,12 +82,12 @@ def _aligned(cells: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def notes(backtest: Backtest, combined: Combined) -> list[str]:
+def notes(backtest: Backtest, walk: Walk) -> list[str]:
     """What a reader of the table must know: panel, target, origins, and what the ensemble is made of."""
     split = backtest.split
     told = [
         f"{model} {weight:.2f}"
-        for model, weight in zip(backtest.models, combined.weights_M, strict=True)
+        for model, weight in zip(backtest.models, walk.first.weights_M, strict=True)
         if weight >= 0.005
     ]
     test = f", test {split.test[0].date()} to {split.test[-1].date()} ({len(split.test)})" if len(split.test) else ""
@@ -98,12 +98,12 @@ def notes(backtest: Backtest, combined: Combined) -> list[str]:
         f"skill is against `{best_rung(backtest, split.validation)}`, the rung that was best on validation; in "
         "brackets 95% of the draws of styles and origins",
         f"ensemble: {', '.join(told)}",
-        f"its MAE on the origins it was fitted on: {combined.in_sample:.4g}; by nested cross-validation: "
-        f"{combined.held_out:.4g}",
+        f"its MAE on the origins it was fitted on: {walk.first.in_sample:.4g}; by nested cross-validation: "
+        f"{walk.first.held_out:.4g}",
     ]
 
 
-def per_origin(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -> pd.DataFrame:
+def per_origin(backtest: Backtest, walk: Walk, forecast: pd.DataFrame) -> pd.DataFrame:
     """A row for each split, origin and model.
 
     Returns:
@@ -111,17 +111,17 @@ def per_origin(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -
         validation), spearman_growth, ndcg10_growth, and on test coverage, width and accuracy of the classes.
     """
     rows = []
-    rung = combined.models.index(best_rung(backtest, backtest.split.validation))
-    said = _laid(backtest, combined, forecast)
+    rung = walk.models.index(best_rung(backtest, backtest.split.validation))
+    said = _laid(backtest, walk, forecast)
     for split, origins in splits(backtest):
-        share_MOS, use_OS = told_shares(backtest, combined, split), backtest.cells(origins)
+        share_MOS, use_OS = walk.told_shares(backtest), backtest.cells(origins)
         for place, origin in zip(backtest.places(origins), origins, strict=True):
             use_S = use_OS[place]
             if not use_S.any():
                 continue
             start, end = backtest.target.period(origin)
             error_M = np.abs(share_MOS[:, place] - backtest.truth_OS[place])[:, use_S].mean(axis=1)
-            for number, model in enumerate(combined.models):
+            for number, model in enumerate(walk.models):
                 correlation, gain = order_of_growth(backtest, share_MOS[number], place, use_S)
                 rows.append({
                     "split": split, "origin": origin, "target_start": start, "target_end": end, "model": model,
@@ -133,7 +133,7 @@ def per_origin(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -
     return pd.DataFrame(rows)
 
 
-def per_style(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -> pd.DataFrame:
+def per_style(backtest: Backtest, walk: Walk, forecast: pd.DataFrame) -> pd.DataFrame:
     """A row for each split, style and model.
 
     Returns:
@@ -141,16 +141,16 @@ def per_style(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) ->
         (against the rung that was best on validation; NaN where that made no error), and on test coverage, width and
         accuracy of the classes.
     """
-    rung = combined.models.index(best_rung(backtest, backtest.split.validation))
-    said, parts = _laid(backtest, combined, forecast), []
+    rung = walk.models.index(best_rung(backtest, backtest.split.validation))
+    said, parts = _laid(backtest, walk, forecast), []
     for split, origins in splits(backtest):
         use_OS = backtest.cells(origins)
         some_S = use_OS.any(axis=0)
         count_S = use_OS.sum(axis=0)[some_S]
-        miss_MOS = np.where(use_OS, told_shares(backtest, combined, split) - backtest.truth_OS, 0.0)
+        miss_MOS = np.where(use_OS, walk.told_shares(backtest) - backtest.truth_OS, 0.0)
         mae_MS = np.abs(miss_MOS).sum(axis=1)[:, some_S] / count_S
         base_S = np.where(mae_MS[rung] > 0, mae_MS[rung], np.nan)
-        for number, model in enumerate(combined.models):
+        for number, model in enumerate(walk.models):
             columns = {
                 "split": split, "style": np.array(backtest.panel.styles, dtype=object)[some_S], "model": model,
                 "origins": count_S,
@@ -165,11 +165,11 @@ def per_style(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) ->
     return pd.concat(parts, ignore_index=True)
 
 
-def _laid(backtest: Backtest, combined: Combined, forecast: pd.DataFrame) -> dict[str, np.ndarray]:
+def _laid(backtest: Backtest, walk: Walk, forecast: pd.DataFrame) -> dict[str, np.ndarray]:
     """`coverage` and `accuracy` (0 or 1) and `width` of each cell of the test origins, [M + 1, O, S]; NaN elsewhere."""
-    shape = (len(combined.models), *backtest.truth_OS.shape)
+    shape = (len(walk.models), *backtest.truth_OS.shape)
     said = {name: np.full(shape, np.nan) for name in ("coverage", "width", "accuracy")}
-    for number, model in enumerate(combined.models):
+    for number, model in enumerate(walk.models):
         rows = forecast[forecast["model"] == model]
         at = (number, *cells_of(backtest, rows))
         truth_N, lower_N, upper_N = backtest.truth_OS[at[1:]], rows["lower"].to_numpy(), rows["upper"].to_numpy()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.panel import Panel
+from data.panel_seen import divided
 from data.posts import Posts
 from data.windows import Target, origin_days
 from ensemble.combine import forecast_frame
@@ -72,7 +73,7 @@ def rescored(
     before = load_backtest(folders["rank"], Panel.read(folders["styles"] / PANEL, granularity="day"))
     read = choose_modalities(config.modalities, _sources(folders), taken.panel)
     later: Later = forecast_later(
-        folders["rank"], before, panel_read(taken.panel, read), origins,
+        folders["rank"], before, panel_read(divided(taken.panel, config.partition), read), origins,
         style_vectors(folders["styles"], taken.panel.styles), _bags(folders, taken, work, config),
     )  # fmt: skip
     level = load_config(folders["ensemble"], EnsembleConfig).interval

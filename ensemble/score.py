@@ -8,7 +8,7 @@ import pandas as pd
 
 from data.shares import to_growth
 from data.windows import Target
-from ensemble.combine import Combined, own_hot
+from ensemble.walk import Walk
 from rank import metrics
 from rank.backtest import Backtest, best_rung
 from rank.bootstrap import skill_interval
@@ -17,7 +17,7 @@ from rank.hot import hot_scores
 from rank.metrics import CLASSES
 
 
-def score(backtest: Backtest, combined: Combined, forecast: pd.DataFrame, level: float = 0.8) -> pd.DataFrame:
+def score(backtest: Backtest, walk: Walk, forecast: pd.DataFrame, level: float = 0.8) -> pd.DataFrame:
     """A row for each split and model.
 
     On validation, which weights and intervals were fitted on, only errors and orders are told, the ensemble's with
@@ -27,20 +27,21 @@ def score(backtest: Backtest, combined: Combined, forecast: pd.DataFrame, level:
 
     Args:
         backtest: the forecasts of rungs and members.
-        combined: fitted on the validation origins.
+        walk: what was fitted for each origin.
         forecast: what it says at the test origins.
         level: part of the truths that its intervals shall hold.
     """
-    rung = combined.models.index(best_rung(backtest, backtest.split.validation))
-    parts = []
+    rung = walk.models.index(best_rung(backtest, backtest.split.validation))
+    share_MOS, hot_MOS, parts = walk.told_shares(backtest), walk.told_hot(backtest), []
     for split, origins in splits(backtest):
-        use_OS, share_MOS = backtest.cells(origins), told_shares(backtest, combined, split)
+        use_OS = backtest.cells(origins)
         error_MOS = np.abs(share_MOS - backtest.truth_OS)
         rows = []
-        for number, model in enumerate(combined.models):
-            hot_OS = own_hot(backtest, combined.weights_M)[number]
+        for number, model in enumerate(walk.models):
             told = {"split": split, "model": model, **_of_shares(backtest, share_MOS[number], origins)}
-            told |= hot_scores(backtest, np.where(np.isfinite(hot_OS), hot_OS, share_MOS[number]), origins)
+            told |= hot_scores(
+                backtest, np.where(np.isfinite(hot_MOS[number]), hot_MOS[number], share_MOS[number]), origins
+            )
             if split == "test":
                 told |= _of_rows(backtest, forecast[forecast["model"] == model], level)
                 told |= _floors(backtest, origins)
@@ -58,12 +59,6 @@ def splits(backtest: Backtest) -> list[tuple[str, pd.DatetimeIndex]]:
     """Validation and test with their origins, where any of these has a truth."""
     parts = [("validation", backtest.split.validation), ("test", backtest.split.test)]
     return [(name, origins) for name, origins in parts if backtest.cells(origins).any()]
-
-
-def told_shares(backtest: Backtest, combined: Combined, split: str) -> np.ndarray:
-    """What models are judged by, [M + 1, O, S]: on validation the ensemble has weights that did not see the origin."""
-    blend_OS = np.tensordot(combined.weights_M, backtest.share_MOS, axes=1)
-    return np.concatenate([backtest.share_MOS, (combined.out_of_fold_OS if split == "validation" else blend_OS)[None]])
 
 
 def _of_shares(backtest: Backtest, share_OS: np.ndarray, origins: pd.DatetimeIndex) -> dict[str, float]:

@@ -78,10 +78,13 @@ def main(config: EnsembleConfig) -> str:
             if config.figures:
                 known = pd.read_parquet(config.styles / "styles.parquet")
                 names = dict(zip(known["style"], known["name"], strict=True)) if "name" in known else {}
-                draw(backtest, (outcome.combined, outcome.final), run.folder, names, config.rank / BOOST)
+                draw(backtest, outcome.walk, run.folder, names, config.rank / BOOST)
             (run.folder / "table.txt").write_text(outcome.table + "\n", encoding="utf-8")
             run.metrics |= told
-            for part, fitted in (("weights", outcome.combined), ("weights of the latest", outcome.final)):
-                days = [str(origin.date()) for origin in fitted.fitted_on]
-                run.fitted_on[part] = {"origins": days, "until": str(used_until(backtest, fitted.fitted_on).date())}
+            for place, origin in enumerate(backtest.split.all):
+                fitted = outcome.walk.at[place].fitted_on
+                if origin not in backtest.split.validation:
+                    days = [str(day.date()) for day in fitted]
+                    told_until = str(used_until(backtest, fitted).date())
+                    run.fitted_on[f"weights of {origin.date()}"] = {"origins": days, "until": told_until}
     return (config.out / "table.txt").read_text(encoding="utf-8").rstrip("\n")

@@ -26,8 +26,11 @@ from rank.boost import BOOST, SETTINGS
 from rank.boost_models import Boosters
 from rank.boost_rank import BOOST_RANK, RANKER, Ranker
 from rank.fusion_forecast import FusionForecaster
+from rank.gaussian import Kernel
 from rank.ladder import ladder_shares
 from rank.ladder_full import FULL_RUNGS
+from rank.life_cycle import KERNEL, LIFE_CYCLE
+from rank.life_cycle import answer as lived
 from rank.member import Answer, Question, from_frame
 from rank.process import MIX, PROCESS, columns
 from rank.reasons import reasons_frame
@@ -100,8 +103,12 @@ def _fused(folder: Path, question: Question, bags: Bags | None) -> Answer:
     return from_frame(forecaster.predict(question.panel, bags, question.split.all), question)
 
 
+def _lived(folder: Path, question: Question, bags: Bags | None) -> Answer:
+    return lived(question, Kernel(**_told(folder / KERNEL)))[0]
+
+
 STORED: dict[str, Callable[[Path, Question, Bags | None], Answer]] = {
-    PROCESS: _process, BOOST: _boosted, BOOST_RANK: _ranked, "fusion-lstm": _fused,
+    PROCESS: _process, LIFE_CYCLE: _lived, BOOST: _boosted, BOOST_RANK: _ranked, "fusion-lstm": _fused,
 }  # fmt: skip
 """What a member's folder says of the origins of a question."""
 

@@ -4,7 +4,7 @@ Shapes: those of `rank.backtest.Backtest`.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ def save_backtest(backtest: Backtest, folder: Path) -> None:
         "target": str(backtest.target), "models": backtest.models, "rungs": backtest.rungs,
         "styles": backtest.panel.styles, "thresholds": asdict(backtest.thresholds), "last_error": backtest.last_error,
         "hot_part": backtest.hot_part, "kernels": {name: asdict(kernel) for name, kernel in backtest.kernels.items()},
+        "partition": backtest.panel.partition, "settled": backtest.panel.settled,
         "train": _days(split.train), "validation": _days(split.validation), "test": _days(split.test),
         "latest": str(split.latest.date()),
         "used": {m: [str(d) for d in days] for m, days in zip(backtest.models, backtest.used_MO, strict=True)},
@@ -60,6 +61,8 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
         raise UserError(
             f"{folder}: was made from other styles than those given; name the `styles` run of that rank run"
         )
+    if about.get("settled"):  # by --partition, which earlier versions did not have
+        panel = replace(panel, partition=about["partition"], settled=True)
     unit = panel.days.unit  # or what comes back would tell its days in another one than what was written
     parts = {name: pd.DatetimeIndex(about[name]).as_unit(unit) for name in ("train", "validation", "test")}
     split = Split(**parts, latest=pd.Timestamp(about["latest"]).as_unit(unit))

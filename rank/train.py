@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from data.panel import Panel
-from data.panel_seen import Seen
+from data.panel_seen import Partition, Seen, divided
 from data.windows import Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags
@@ -22,6 +22,7 @@ from rank.boost import BOOST, BoostConfig, BoostMember
 from rank.boost_rank import BOOST_RANK, BoostRankMember
 from rank.fusion_config import FusionConfig, quarter
 from rank.fusion_member import FusionMember
+from rank.life_cycle import LIFE_CYCLE, LifeCycleMember
 from rank.member import Member
 from rank.modalities import Modality, Sources, choose_modalities, panel_read, read_bags
 from rank.process import PROCESS, GaussianProcessMember
@@ -34,8 +35,8 @@ from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
 
-MEMBERS = ("gaussian-process", "lightgbm", "fusion-lstm")
-"""Forecasters that are asked unless others are named; `lightgbm-rank` may be, too."""
+MEMBERS = (PROCESS, BOOST, "fusion-lstm")
+"""Forecasters that are asked unless others are named; `life-cycle` and `lightgbm-rank` may be, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +52,16 @@ class RankSettings:
     classes: str = "change"
     """What counts as falling, holding and rising: `change`, terciles of change in training; `band:5`, within ±5%; or
     as low, middle and high: `level`, terciles of the share at the target in training."""
+    partition: Partition = "auto"
+    """Whether every post has one style, so that the shares of an origin sum to one: yes; no, posts may count for
+    several styles, and shares are left free; auto: as the counts tell, which then add up to the total of each date."""
     test_origins: int | None = None
     """How many of the last complete targets are kept for the test; by default a quarter of them, at most 12."""
     validation_origins: int | None = None
     """Origins that weights and intervals are fitted on; by default a third of the rest, at most 12."""
     members: tuple[str, ...] = MEMBERS
-    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm, lightgbm-rank (orders by growth)."""
+    """Forecasters beside the ladder: gaussian-process, lightgbm, fusion-lstm; life-cycle (curves of rise, decline,
+    birth, end and hype) and lightgbm-rank (orders by growth) only where they are named."""
     modalities: tuple[Modality, ...] = ()
     """What is read beside the history of shares, which always is: any of picture, garment, text (the fusion-LSTM alone
     reads these) and numbers (engagement and further numbers, for all forecasters); by default all that are there."""
@@ -90,10 +95,10 @@ def build_members(
     """The members by name.
 
     Args:
-        names: of `MEMBERS`, or `lightgbm-rank`.
+        names: of `MEMBERS`, `life-cycle` or `lightgbm-rank`.
         boost: settings of LightGBM.
         fusion: settings of the fusion-LSTM.
-        folder: where members keep their models, the fusion-LSTM its checkpoints, each in its own.
+        folder: where members keep their models, LightGBM its reasons, the fusion-LSTM its checkpoints, each in its own.
         world: the processes.
         bags: pictures and texts of the posts; None for numbers alone.
 
@@ -102,6 +107,7 @@ def build_members(
     """
     made: dict[str, Member] = {
         PROCESS: GaussianProcessMember(folder / PROCESS if world.is_main else None),
+        LIFE_CYCLE: LifeCycleMember(folder / LIFE_CYCLE if world.is_main else None),
         BOOST: BoostMember(boost, folder / BOOST if world.is_main else None),
         BOOST_RANK: BoostRankMember(boost, folder / BOOST_RANK if world.is_main else None),
         "fusion-lstm": FusionMember(world, folder / "fusion-lstm", fusion, bags),
@@ -131,7 +137,7 @@ def main(config: RankConfig) -> Path:
         if run is None:
             return config.out
         load_manifest(config.styles, "styles")
-        panel = Panel.read(config.styles / "panel.parquet", granularity="day")
+        panel = divided(Panel.read(config.styles / "panel.parquet", granularity="day"), config.partition)
         log.info("panel: %s", Seen.of(panel))
         target = Target.parse(config.target, config.gap_days, config.history_days)
         split = split_origins(panel, target, config.test_origins, config.validation_origins)

@@ -6,6 +6,7 @@ from data.windows import Target, split_origins
 from ensemble.combine import ENSEMBLE, FORECAST_COLUMNS, combine, forecast_frame, shrunk_search
 from ensemble.record_tables import table_text
 from ensemble.score import score
+from ensemble.walk import walk
 from rank.backtest import Backtest, best_rung, run_backtest
 from rank.member import Answer, Question
 from tests.rank.world import make_panel, with_other_future
@@ -97,9 +98,9 @@ def test_what_comes_after_validation_touches_neither_weights_nor_test_rows(backt
 
 
 def test_scores_by_the_slow_way(backtest: Backtest) -> None:
-    combined = combine(backtest, backtest.split.validation)
-    forecast = forecast_frame(backtest, combined, backtest.split.test)
-    table = score(backtest, combined, forecast).set_index(["split", "model"])
+    found = walk(backtest)
+    forecast = found.frame(backtest, backtest.split.test)
+    table = score(backtest, found, forecast).set_index(["split", "model"])
     rows = forecast[(forecast["model"] == "foolish")]
     truth = {
         (origin, style): backtest.truth_OS[o, s]
@@ -120,7 +121,7 @@ def test_scores_by_the_slow_way(backtest: Backtest) -> None:
     assert table.loc[("test", "last"), "spearman_growth"] == 0.0  # it orders nothing
     assert table.loc[("test", "wise"), "spearman_growth"] > 0.9
     assert np.isnan(table.loc[("validation", "wise"), "coverage"])
-    text = table_text(backtest, combined, table.reset_index())
+    text = table_text(backtest, found, table.reset_index())
     assert all(model in text for model in (*backtest.models, ENSEMBLE, "majority", "nested"))
 
 

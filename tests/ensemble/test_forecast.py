@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,17 @@ def test_items_of_several_styles_are_left_free(tmp_path: Path) -> None:
     assert (said[said["model"] == "last"]["share"].sum()) > 1.1
 
 
+def test_shares_sum_to_one_unless_they_are_said_to_be_free(tmp_path: Path) -> None:
+    path, sums = write_panel(tmp_path, "month", 500), {}
+    for said in ("auto", "no"):
+        out = tmp_path / f"{said}.csv"
+        told = forecast_main(ForecastConfig(panel=path, out=out, members=("life-cycle",), partition=said))
+        assert ("every post has one style" in told) == (said == "auto")
+        sums[said] = read(out).groupby("model")["share"].sum()
+    assert sums["auto"].to_numpy() == pytest.approx(np.ones(len(sums["auto"])))
+    assert abs(sums["no"]["life-cycle"] - 1) > 1e-4
+
+
 def test_wrong_flags(tmp_path: Path) -> None:
     path = write_panel(tmp_path, "day", 300)
     with pytest.raises(UserError, match="--target"):
@@ -157,3 +169,30 @@ def test_the_fusion_lstm_is_a_member(tmp_path: Path, kind: str) -> None:
     said = read(tmp_path / "a.csv")
     sound(said)
     assert {"fusion-lstm", "ensemble", "last"} <= set(said["model"])
+
+
+def test_errors_by_horizon_are_of_the_same_months(tmp_path: Path) -> None:
+    path, out = write_panel(tmp_path, "month", 750), tmp_path / "out"
+    config = BacktestConfig(
+        panel=path, out=out, also=("calendar-month:1", "calendar-month:3"), test_origins=3, validation_origins=3,
+        members=("life-cycle",),
+    )  # fmt: skip
+    told = backtest_main(config)
+    frame = pd.read_csv(out / "per_horizon.csv")
+    assert list(dict.fromkeys(frame["target"])) == [f"calendar-month:{ahead}" for ahead in (1, 2, 3)]
+    assert frame["days_ahead"].is_monotonic_increasing
+    months = []
+    for ahead, folder in ((1, out / "calendar-month-1"), (2, out), (3, out / "calendar-month-3")):
+        forecast, metrics = pd.read_csv(folder / "forecast.csv"), pd.read_csv(folder / "metrics.csv")
+        months.append(sorted(forecast["target_start"].unique()))
+        mine = frame[frame["target"] == f"calendar-month:{ahead}"].set_index("model")
+        test = metrics[metrics["split"] == "test"].set_index("model")
+        assert mine["mae"].to_dict() == pytest.approx(test["mae"].to_dict())
+        assert mine["skill"]["ensemble"] == pytest.approx(
+            1 - test["mae"]["ensemble"] / test["mae"][mine["best_rung"].iloc[0]]
+        )
+    assert months[0] == months[1] == months[2]
+    assert (out / "horizons.png").is_file()
+    assert "calendar-month:3" in told.split("\n\n")[-1]
+    with pytest.raises(UserError, match="--also calendar-month:2: stands twice"):
+        backtest_main(replace(config, also=("calendar-month:2",), figures=False))

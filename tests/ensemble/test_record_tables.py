@@ -7,24 +7,25 @@ import pandas as pd
 import pytest
 
 from data.windows import Target, split_origins
-from ensemble.combine import ENSEMBLE, Combined, combine, forecast_frame
+from ensemble.combine import ENSEMBLE
 from ensemble.figures import skill_text
 from ensemble.record_tables import per_origin, per_style, table_text
 from ensemble.score import score
+from ensemble.walk import Walk, walk
 from rank.backtest import Backtest, best_rung, run_backtest
 from rank.edges import Edges
 from tests.rank.world import make_panel
 
 TARGET = Target.parse("calendar-month:2")
-Told = tuple[Backtest, Combined, pd.DataFrame]
+Told = tuple[Backtest, Walk, pd.DataFrame]
 
 
 @pytest.fixture(scope="module", params=["change", "level"])
 def told(request: pytest.FixtureRequest) -> Told:
     panel = make_panel(800)
     backtest = run_backtest(panel, TARGET, split_origins(panel, TARGET, 4, 4), (), classes=request.param)
-    combined = combine(backtest, backtest.split.validation)
-    return backtest, combined, forecast_frame(backtest, combined, backtest.split.test)
+    found = walk(backtest)
+    return backtest, found, found.frame(backtest, backtest.split.test)
 
 
 def test_skill_as_text() -> None:
@@ -73,11 +74,11 @@ def test_by_style_and_origin_the_slow_way(told: Told) -> None:
 
 
 def test_level_classes_are_of_the_share_to_come(told: Told) -> None:
-    backtest, combined, forecast = told
+    backtest, walked, forecast = told
     if backtest.thresholds.of != "level":
         backtest = replace(backtest, thresholds=Edges(0.08, 0.15, "level"))
-        combined = combine(backtest, backtest.split.validation)
-        forecast = forecast_frame(backtest, combined, backtest.split.test)
+        walked = walk(backtest)
+        forecast = walked.frame(backtest, backtest.split.test)
     low, high = backtest.thresholds.low, backtest.thresholds.high
     seen = backtest.cells(backtest.split.test)
     by_hand = np.digitize(backtest.truth_OS[seen], [low, high])
@@ -86,6 +87,6 @@ def test_level_classes_are_of_the_share_to_come(told: Told) -> None:
     rows = forecast[forecast["model"] == ENSEMBLE]
     assert (rows.loc[rows["share"] > 1.6 * high, "p_up"] > 0.5).all()
     assert (rows.loc[rows["share"] < 0.3 * low, "p_down"] > 0.5).all()
-    table = score(backtest, combined, forecast).set_index(["split", "model"])
+    table = score(backtest, walked, forecast).set_index(["split", "model"])
     assert table.loc[("test", "last"), "accuracy"] > table.loc[("test", "last"), "majority_accuracy"]
     assert 0 <= table.loc[("test", "last"), "reversion_accuracy"] <= 1

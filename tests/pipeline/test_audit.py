@@ -117,11 +117,13 @@ def test_weights_fitted_on_test_origins_are_a_leak(copy: Path, lie: bool) -> Non
     latest = stored[stored["origin"] == backtest.split.latest]
     pd.concat([test, latest], ignore_index=True).to_parquet(folder / "forecast.parquet", index=False)
     weights = dict(zip(backtest.models, fitted.weights_M.tolist(), strict=True))
-    (folder / "weights.json").write_text(json.dumps({"weights": weights}))
+    told_at = json.loads((folder / "weights.json").read_text())["weights_at"]
+    (folder / "weights.json").write_text(json.dumps({"weights_at": dict.fromkeys(told_at, weights)}))
 
     def tell(manifest: dict) -> None:
         if not lie:
-            manifest["fitted_on"]["weights"] = manifest["fitted_on"]["weights of the latest"]
+            first, latest = (f"weights of {day.date()}" for day in (backtest.split.test[0], backtest.split.latest))
+            manifest["fitted_on"][first] = manifest["fitted_on"][latest]
 
     seal(folder, tell)
     told = (
