@@ -91,7 +91,7 @@ def _curves(plan: Plan, style: int, draws: int, seed: int) -> np.ndarray:
     """Log-intensities but for the level, as curves of the style's kind are drawn, [N, G]."""
     process, rng = plan.process, np.random.default_rng([seed, style])
     days = len(process.days_T)
-    t_G = np.arange(0, days, WEEK) + (WEEK - 1) / 2
+    t_G = np.arange(0, days, WEEK).astype(np.float64) + (WEEK - 1) / 2
     start = process.days_T[0]
     day_of_year_G = (t_G + (start - start.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)) % 365.25
     peak, swing = SEASONS[plan.styles[style].garment]
@@ -219,7 +219,7 @@ def main(config: LimitsConfig) -> str:
     errors |= test["mae"].to_dict()
     held = {name: f"{100 * value:.0f}%" for name, value in test["coverage"].items()}
     rung = best_rung(backtest, backtest.split.validation)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             name,
             f"{100 * error:.3f}",
@@ -240,7 +240,7 @@ def _as_found(config: LimitsConfig) -> str:
     oracle = oracle_mae(SampleBenchmark(config.world, config.run), posts, true_styles(config.world, posts))
     metrics = pd.read_csv(config.run / "ensemble" / "metrics.csv")
     test = metrics[metrics["split"] == "test"].set_index("model")
-    rows = [("oracle", f"{100 * oracle:.3f}", "1.00", "")]
+    rows: list[tuple[str, ...]] = [("oracle", f"{100 * oracle:.3f}", "1.00", "")]
     rows += [
         (model, f"{100 * row['mae']:.3f}", f"{row['mae'] / oracle:.2f}", f"{100 * row['coverage']:.0f}%")
         for model, row in test.iterrows() if model == ENSEMBLE or row["skill"] == 0

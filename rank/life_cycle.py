@@ -165,7 +165,8 @@ def log_shares(seen: Seen, kernel: Kernel, curves: Curves, days: float) -> np.nd
 def fit(seen: Seen, curves: Curves, start: Kernel) -> Kernel:
     """Raises the evidence of the largest styles by one parameter at a time, under a log-normal prior around `START`."""
     chosen = np.argsort(-seen.centre_S, kind="stable")[:MOST_STYLES]
-    curves_NP, log_chance_N = curves.at(seen.middle_P)[::FEW], curves.log_chance_N[::FEW]
+    curves_NP, log_chance_N = curves.at(seen.middle_P)[::FEW], curves.log_chance_N[::FEW].copy()
+    log_chance_N[1:] += np.log(FEW)  # all but the steady one stand for so many
     days_PP = np.abs(seen.middle_P[:, None] - seen.middle_P)
 
     def score(kernel: Kernel) -> float:

@@ -138,7 +138,7 @@ def test_items_of_several_styles_are_left_free(tmp_path: Path) -> None:
 
 
 def test_shares_sum_to_one_unless_they_are_said_to_be_free(tmp_path: Path) -> None:
-    path, sums = write_panel(tmp_path, "month", 500), {}
+    path, sums = write_panel(tmp_path, "month", 640), {}
     for said in ("auto", "no"):
         out = tmp_path / f"{said}.csv"
         told = forecast_main(ForecastConfig(panel=path, out=out, members=("life-cycle",), partition=said))
