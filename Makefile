@@ -20,11 +20,11 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
 	@touch $@
 
-demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (6 minutes on 2 cores)
+demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (7 minutes on 2 cores with AMX, twice that on others)
 	$(BIN)/stylecast sample --out $(OUT)/world
 	$(BIN)/stylecast run $(OUT)/world/posts.csv --recipe demo --nproc 2 --out $(OUT)/run
 
-test: $(VENV)/.installed-dev ## the tests (under 10 minutes on 2 cores)
+test: $(VENV)/.installed-dev ## the tests
 	$(BIN)/pytest
 
 test-ladder: ## the tests of the extra `ladder`, in an environment of its own: statsforecast holds pandas below 3

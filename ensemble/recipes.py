@@ -34,7 +34,7 @@ def _of_stages(name: str, styles: StylesSettings) -> RunConfig:
 
 
 def demo() -> RunConfig:
-    """`make demo`: the sample world from posts to page within 6 minutes on 2 cores, in two processes.
+    """`make demo`: the sample world from posts to page in 7 minutes on 2 cores with AMX, in two processes.
 
     Its pictures are kept at their own 96 px: at 64 px checks are grey, and dots are flowers.
     """
