@@ -26,10 +26,23 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#3
            "#b8860b", "#6a51a3")  # fmt: skip
 
 
-def chinese_font() -> str | None:
-    """Name of an installed font that has Chinese glyphs; None when there is none."""
+def _listed_font() -> str | None:
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return next((name for name in CHINESE_FONTS if name in installed), None)
+
+
+def chinese_font() -> str | None:
+    """Name of an installed font that has Chinese glyphs; None when there is none."""
+    if (found := _listed_font()) is not None:
+        return found
+    # Matplotlib keeps its list from when it first looked: a font that was installed since is not in it.
+    listed = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in sorted(set(font_manager.findSystemFonts()) - listed):
+        try:
+            font_manager.fontManager.addfont(path)
+        except (OSError, RuntimeError) as error:
+            log.debug("%s: no font that can be used: %s", path, error)
+    return _listed_font()
 
 
 @contextmanager
