@@ -20,7 +20,7 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
 	@touch $@
 
-demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (7 minutes on 2 cores with AMX, twice that on others)
+demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (7 minutes on 2 cores with AMX, longer on others)
 	$(BIN)/stylecast sample --out $(OUT)/world
 	$(BIN)/stylecast run $(OUT)/world/posts.csv --recipe demo --nproc 2 --out $(OUT)/run
 
