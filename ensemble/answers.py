@@ -139,6 +139,9 @@ class Reason(BaseModel):
 
     kind: str
     text: str
+    """In English."""
+    text_zh: str
+    """In Chinese."""
     points: float
     """Percentage points of the growth."""
 

@@ -15,6 +15,7 @@ from data.windows import DAY, Target, Window
 from ensemble.columns import RECENT_DAYS
 from ensemble.ranks import Order, add_ranks
 from ensemble.record import ENSEMBLE
+from rank.reason_words import Language
 from rank.reasons import summary
 from stylecast.errors import UserError
 
@@ -85,6 +86,8 @@ def _recent(sums: Sums, panel: Panel, origin: pd.Timestamp) -> pd.DataFrame:
 
 LEAST_POSTS = 5.0
 """A style with fewer posts in the last 28 days ranks after all others: a few more make any growth."""
+REASONS: dict[str, Language] = {"reasons": "en", "reasons_zh": "zh"}
+"""The columns of reasons, and their languages."""
 
 
 def build_leaderboard(
@@ -117,7 +120,8 @@ def build_leaderboard(
         added to both shares, as the forecast tells it), change (percentage points), p_down, p_flat, p_up, momentum
         (percent: share in the last 28 days against the 28 before), posts_28d, NAME_per_post for each further number
         of the panel (mean over those posts), age_days, keywords, pictures (picture ids joined by `;`), origin,
-        target_start, target_end, reasons (the first three, empty where none are known).
+        target_start, target_end, reasons and reasons_zh (the first three in English and Chinese, empty where none
+        are known).
 
     Raises:
         UserError: the forecast has no such origin or no ensemble, or belongs to another panel.
@@ -140,24 +144,26 @@ def build_leaderboard(
     rows["pictures"] = rows["medoids"].map(_join_pictures)
     rows = rows.merge(_recent(sums, panel, day), on="style", how="left")
     rows["origin"] = day
-    rows["reasons"] = rows["style"].map(_first_reasons(reasons, day)).fillna("")
-    text = ["style", "name", "keywords", "pictures", "reasons"]
+    for name, language in REASONS.items():
+        rows[name] = rows["style"].map(_first_reasons(reasons, day, language)).fillna("")
+    text = ["style", "name", "keywords", "pictures", *REASONS]
     rows[text] = rows[text].astype(str)
     per_post = [name for name in rows.columns if name.endswith("_per_post")]
     rows = rows[[
         "style", "name", "share_now", "share_predicted", "lower", "upper", "lower_95", "upper_95",
         "growth", "change",
         "p_down", "p_flat", "p_up", "momentum", "posts_28d", *per_post, "age_days", "keywords", "pictures",
-        "origin", "target_start", "target_end", "reasons",
+        "origin", "target_start", "target_end", *REASONS,
     ]]  # fmt: skip
     return add_ranks(rows, by, least_posts, previous)
 
 
-def _first_reasons(reasons: pd.DataFrame | None, day: pd.Timestamp) -> dict[str, str]:
+def _first_reasons(reasons: pd.DataFrame | None, day: pd.Timestamp, language: Language) -> dict[str, str]:
     """The line of reasons of each style at an origin."""
     if reasons is None:
         return {}
-    return {str(style): summary(rows) for style, rows in reasons[reasons["origin"] == day].groupby("style")}
+    rows = reasons[reasons["origin"] == day]
+    return {str(style): summary(mine, language) for style, mine in rows.groupby("style")}
 
 
 def recent_emerging(assignments: pd.DataFrame, origin: pd.Timestamp) -> float | None:

@@ -17,6 +17,7 @@ from ensemble.forecast import WEIGHTS
 from ensemble.leaderboard import parse_origin
 from ensemble.record import ENSEMBLE
 from rank.boost import BOOST, EPISODES, REASONS
+from rank.reasons import TEXTS
 from stylecast.errors import UserError
 from stylecast.files import write_whole
 from stylecast.runs import load_manifest
@@ -112,7 +113,7 @@ def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[
         "origin": str(day.date()),
         **{name: float(whole[name]) for name in ("share", "lower", "upper", "p_down", "p_flat", "p_up")},
         "growth": _percent(whole["growth"]),
-        "reasons": [] if why is None else why[["text", "kind", "points"]].to_dict("records"),
+        "reasons": [] if why is None else why[[*TEXTS.values(), "kind", "points"]].to_dict("records"),
         "episodes": [
             {"style": row.other, "origin": str(row.episode.date()), "distance": float(row.distance),
              "growth": _percent(row.growth)}

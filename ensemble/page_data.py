@@ -21,6 +21,7 @@ from ensemble.figures import decimals_of
 from ensemble.history import DAY, PAST_COLUMNS, came, share_history
 from ensemble.proposed import COLUMNS as PROPOSED
 from ensemble.record import ENSEMBLE, Record, build_record, calibration, errors
+from rank.reasons import TEXTS as REASON_TEXTS
 
 MOVERS = 5
 """Styles in each list of movers."""
@@ -31,7 +32,7 @@ NEW = 24
 """Proposals that are shown."""
 NEW_PICTURES = 4
 TEXTS = ("style", "name", "keywords")
-SKIPPED = (*TEXTS, "pictures", "reasons", "origin", "previous_origin", "target_start", "target_end")
+SKIPPED = (*TEXTS, "pictures", "reasons", "reasons_zh", "origin", "previous_origin", "target_start", "target_end")
 KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 Pictures = dict[str, list[int]]
 
@@ -190,16 +191,17 @@ def _truth(styles: pd.Index, panel: Panel, start: pd.Timestamp, end: pd.Timestam
 
 
 def _reasons(styles: pd.Index, reasons: pd.DataFrame | None, origin: pd.Timestamp) -> list[Any] | None:
-    """Kind, words and points of each style's reasons, [S]; None where none are known."""
+    """Kind, English and Chinese words and points of each style's reasons, [S]; None where none are known."""
     rows = None if reasons is None else reasons[reasons["origin"] == origin].sort_values(["style", "number"])
     if rows is None or rows.empty:
         return None
     most = REASONS if len(styles) <= MANY else REASONS // 2
     told: dict[str, list[Any]] = {}
-    for style, kind, text, points in rows[["style", "kind", "text", "points"]].itertuples(index=False):
+    columns = ["style", "kind", *REASON_TEXTS.values(), "points"]
+    for style, kind, *texts, points in rows[columns].itertuples(index=False):
         mine = told.setdefault(style, [])
         if len(mine) < most:
-            mine.append([kind, text, plain(points, 3)])
+            mine.append([kind, *texts, plain(points, 3)])
     return [told.get(style, []) for style in styles]
 
 

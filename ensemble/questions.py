@@ -26,9 +26,10 @@ from ensemble.board import recent_emerging
 from ensemble.history import came
 from ensemble.live import Live
 from ensemble.record import build_record
+from rank.reasons import TEXTS as REASON_TEXTS
 from stylecast.errors import UserError
 
-TEXTS = ("pictures", "keywords", "reasons", "origin", "previous_origin", "target_start", "target_end")
+TEXTS = ("pictures", "keywords", "reasons", "reasons_zh", "origin", "previous_origin", "target_start", "target_end")
 """Columns of the leaderboard that order nothing."""
 
 
@@ -160,7 +161,7 @@ def _reasons(live: Live, name: str, origin: pd.Timestamp) -> list[Reason]:
     if known is None:
         return []
     rows = known[(known["style"] == name) & (known["origin"] == origin)].sort_values("number")
-    return [Reason(**row) for row in rows[["kind", "text", "points"]].to_dict("records")]
+    return [Reason(**row) for row in rows[["kind", *REASON_TEXTS.values(), "points"]].to_dict("records")]
 
 
 def _hits(live: Live, found: pd.DataFrame) -> list[Hit]:

@@ -13,6 +13,7 @@ from rank.boost_models import Boosters
 from rank.feature import NUMBER
 from rank.features import PROCESSES
 from rank.member import Question
+from rank.reason_words import Said, said
 from rank.table import Table
 
 COMMON = "all"
@@ -23,11 +24,13 @@ SHOWN = 3
 """Reasons of a style in a table, at most."""
 SMALL = 0.02
 """A change in logs below this is none to speak of."""
+TEXTS = {"en": "text", "zh": "text_zh"}
+"""Language → the column of a reason's words."""
 Fact = Callable[[str], float]
 
 
 def reasons_frame(question: Question, models: Boosters, place: int, factor: float) -> pd.DataFrame:
-    """Why LightGBM said what it said at an origin: `origin, style, number, kind, text, effect, points`.
+    """Why LightGBM said what it said at an origin: `origin, style, number, kind, text, text_zh, effect, points`.
 
     Args:
         question: the panel and its table.
@@ -36,7 +39,8 @@ def reasons_frame(question: Question, models: Boosters, place: int, factor: floa
         factor: what the models' growth was multiplied by.
 
     Returns:
-        A row for each style seen and reason, the largest first (`number` from 1); `effect` in log share, `points` in
+        A row for each style seen and reason, the largest first (`number` from 1); `text` in English, `text_zh` in
+        Chinese; `effect` in log share, `points` in
         percentage points of the style's growth: over all reasons, also those beyond the first, these sum to it.
     """
     table = question.table
@@ -52,12 +56,12 @@ def reasons_frame(question: Question, models: Boosters, place: int, factor: floa
             return float(values_K[places[name]]) if name in places else float("nan")
 
         order = np.argsort(-np.abs(effect_SJ[style]), kind="stable")[:MOST]
-        rows += [
-            (question.panel.styles[style], number, kinds[kind], words(kinds[kind], fact, effect_SJ[style, kind]),
-             effect_SJ[style, kind], 100 * unit_S[style] * effect_SJ[style, kind])
-            for number, kind in enumerate(order, start=1)
-        ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["style", "number", "kind", "text", "effect", "points"])
+        for number, kind in enumerate(order, start=1):
+            effect = effect_SJ[style, kind]
+            told = facts_of(kinds[kind], fact, effect)
+            rows.append((question.panel.styles[style], number, kinds[kind], said(told, "en"), said(told, "zh"), effect,
+                         100 * unit_S[style] * effect))  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["style", "number", "kind", *TEXTS.values(), "effect", "points"])
     frame.insert(0, "origin", table.origins[place])
     return frame
 
@@ -83,96 +87,98 @@ def effects(models: Boosters, table: Table, place: int, factor: float) -> tuple[
     return factor * effect_SJ, kinds
 
 
-def summary(reasons: pd.DataFrame) -> str:
+def summary(reasons: pd.DataFrame, language: str = "en") -> str:
     """The first reasons of a style in a line: `rose 4 weeks running (+6%); likes per post up 40% (+3%)`."""
     first = reasons.sort_values("number").head(SHOWN)
-    return "; ".join(f"{text} ({points:+.0f}%)" for text, points in zip(first["text"], first["points"], strict=True))
+    told = zip(first[TEXTS[language]], first["points"], strict=True)
+    return {"en": "; ", "zh": "；"}[language].join(f"{text} ({points:+.0f}%)" for text, points in told)
 
 
 def _percent(logs: float) -> str:
     return f"{abs(100 * np.expm1(logs)):.0f}%"
 
 
-def words(kind: str, fact: Fact, effect: float) -> str:
+def facts_of(kind: str, fact: Fact, effect: float) -> Said:
     """What a kind of features says of a style: the fact in it that a merchandiser would look at."""
     if kind.startswith(NUMBER):
         return _number(kind.removeprefix(NUMBER), fact)
-    return WORDS[kind](fact, effect)
+    return FACTS[kind](fact, effect)
 
 
-def _recent(fact: Fact, effect: float) -> str:
+def _recent(fact: Fact, effect: float) -> Said:
     weeks, change = fact("run"), fact("change_28d")
     if abs(weeks) >= 3:
-        told, way = f"{'rose' if weeks > 0 else 'fell'} {abs(weeks):.0f} weeks running", weeks
+        told, way = ("rose_weeks" if weeks > 0 else "fell_weeks", {"weeks": f"{abs(weeks):.0f}"}), weeks
     elif np.isfinite(change) and abs(change) >= SMALL:
-        told, way = f"{'up' if change > 0 else 'down'} {_percent(change)} on the four weeks before", change
+        told, way = ("up" if change > 0 else "down", {"percent": _percent(change)}), change
     else:
-        return "hardly moved in the last weeks"
+        return [("still", {})]
     if way * effect >= 0:
-        return told
-    return told + (", which seldom lasts" if way > 0 else ", which tends to recover")
+        return [told]
+    return [told, ("seldom_lasts" if way > 0 else "recovers", {})]
 
 
-def _level(fact: Fact, effect: float) -> str:
-    spans = {"last_364d": "year", "last_182d": "half-year", "last_91d": "quarter"}
-    for name, span in spans.items():
-        if np.isfinite(above := -fact(name)):
-            if abs(above) < SMALL:
-                return f"stands at its mean of the past {span}"
-            return f"stands {_percent(above)} {'above' if above > 0 else 'below'} its mean of the past {span}"
+def _level(fact: Fact, effect: float) -> Said:
+    for days in (364, 182, 91):
+        if np.isfinite(above := -fact(f"last_{days}d")):
+            way = "at" if abs(above) < SMALL else "above" if above > 0 else "below"
+            return [(f"{way}_mean", {"percent": _percent(above), "span": str(days)})]
     lag = -fact("lag_1")
-    return f"{_percent(lag)} {'above' if lag > 0 else 'below'} the month before" if np.isfinite(lag) else "its level"
+    if not np.isfinite(lag):
+        return [("level", {})]
+    return [("above_month" if lag > 0 else "below_month", {"percent": _percent(lag)})]
 
 
-def _season(fact: Fact, effect: float) -> str:
+def _season(fact: Fact, effect: float) -> Said:
     told, last = fact("fitted_season"), fact("year_growth_1")
-    year = f"last year it {'rose' if last > 0 else 'fell'} {_percent(last)} then" if np.isfinite(last) else ""
+    year: Said = []
+    if np.isfinite(last):
+        year = [("year_rose" if last > 0 else "year_fell", {"percent": _percent(last)})]
     if not np.isfinite(told) or abs(told) < SMALL:
-        return year or "the time of the year"
-    season = f"season {'starts' if told > 0 else 'ends'}"
-    return season + (f"{', as' if last * told > 0 else ', though'} {year}" if year else "")
+        return year or [("season", {})]
+    season: Said = [("season_starts" if told > 0 else "season_ends", {})]
+    return [*season, ("as" if last * told > 0 else "though", {}), *year] if year else season
 
 
-def _size(fact: Fact, effect: float) -> str:
+def _size(fact: Fact, effect: float) -> Said:
     rank = fact("share_rank")
-    if rank >= 0.8:
-        return "one of the largest styles"
-    return "one of the smallest styles" if rank <= 0.2 else "a style of middling size"
+    return [("large" if rank >= 0.8 else "small" if rank <= 0.2 else "middling", {})]
 
 
-def _noise(fact: Fact, effect: float) -> str:
+def _noise(fact: Fact, effect: float) -> Said:
     noise, moves = fact("noise"), fact("volatility")
     if noise > 0.15:
-        return f"rests on few posts (give or take {100 * noise:.0f}%)"
-    return f"moves about {_percent(moves)} from month to month" if np.isfinite(moves) else "how much it moves"
+        return [("few_posts", {"percent": f"{100 * noise:.0f}%"})]
+    return [("moves", {"percent": _percent(moves)})] if np.isfinite(moves) else [("moves_unknown", {})]
 
 
-def _newcomer(fact: Fact, effect: float) -> str:
+def _newcomer(fact: Fact, effect: float) -> Said:
     near, age = fact("young_growth"), fact("age")
+    days = f"{np.exp(age):.0f}"
     if np.isfinite(near):
-        return f"styles like it {'rose' if near > 0 else 'fell'} {_percent(near)} at its age of {np.exp(age):.0f} days"
-    return f"first seen {np.exp(age):.0f} days ago" if np.isfinite(age) else "has been there from the start"
+        return [("young_rose" if near > 0 else "young_fell", {"percent": _percent(near), "days": days})]
+    return [("first_seen", {"days": days})] if np.isfinite(age) else [("always", {})]
 
 
-def _common(fact: Fact, effect: float) -> str:
-    return "what all styles do alike"
+def _common(fact: Fact, effect: float) -> Said:
+    return [("common", {})]
 
 
-def _number(name: str, fact: Fact) -> str:
+def _number(name: str, fact: Fact) -> Said:
     """`likes per post up 40%`, or how it stands to the feed's where it did not move."""
     change, level = (
         next((value for key in (f"{name}_log", name) if np.isfinite(value := fact(f"{key}_{end}"))), np.nan)
         for end in ("change_4w", "28d")
     )
     if np.isfinite(change) and abs(change) >= SMALL:
-        return f"{name} per post {'up' if change > 0 else 'down'} {_percent(change)} in four weeks"
+        return [("number_up" if change > 0 else "number_down", {"number": name, "percent": _percent(change)})]
     if np.isfinite(level) and abs(level) >= SMALL:
-        return f"{name} per post {_percent(level)} {'above' if level > 0 else 'below'} the feed's"
-    return f"{name} per post as in the feed"
+        return [("number_above" if level > 0 else "number_below", {"number": name, "percent": _percent(level)})]
+    return [("number_alike", {"number": name})]
 
 
-WORDS: dict[str, Callable[[Fact, float], str]] = {
+FACTS: dict[str, Callable[[Fact, float], Said]] = {
     "recent": _recent, "level": _level, "season": _season, "size": _size, "noise": _noise, "newcomer": _newcomer,
     COMMON: _common,
 }  # fmt: skip
-"""The words of each of `rank.feature.KINDS` and of what is common."""
+"""What each of `rank.feature.KINDS`, and what is common, has to say."""

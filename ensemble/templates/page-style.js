@@ -61,8 +61,8 @@ const kindName = (kind) => (has(`kind.${kind}`) ? say(`kind.${kind}`) : numberNa
 function reasonsBlock(place) {
   const rows = data.reasons?.[place] || [];
   if (!rows.length) return h("p", { class: "soft" }, say("no_reasons"));
-  return h("div", {}, h("ol", { class: "reasons" }, rows.map(([kind, text, effect]) => h("li", {},
-    h("span", {}, h("b", {}, kindName(kind)), h("span", { lang: "en" }, text)),
+  return h("div", {}, h("ol", { class: "reasons" }, rows.map(([kind, english, han, effect]) => h("li", {},
+    h("span", {}, h("b", {}, kindName(kind)), h("span", {}, chinese() ? han : english)),
     h("span", { class: `num ${effect > 0 ? "up" : effect < 0 ? "down" : ""}` }, signed(effect, Math.abs(effect) < 9.95 ? 1 : 0))))),
   h("p", { class: "soft" }, say("reasons_note")));
 }

@@ -140,6 +140,11 @@ def test_two_languages(browser: Browser, small: str) -> None:
     assert "2024年7月" in browser.find("#when").text
     assert "lang=zh" in browser.driver.current_url
     assert browser.run("return document.activeElement.id") == "language"
+    browser.open(f"{small}#lang=zh&style=s00009")
+    assert browser.texts("#detail .reasons li b") == ["季节", "近期走势", "点赞"]
+    assert "连续 4 周上升" in browser.find("#detail .reasons").text
+    assert "running" not in browser.find("#detail").text
+    browser.open(f"{small}#lang=zh")
     browser.find("#language").click()
     assert browser.find("#when").text == "Known up to 31 May 2024 · Forecast for July 2024"
     quiet(browser)

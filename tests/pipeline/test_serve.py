@@ -103,7 +103,8 @@ def test_a_style_is_told_with_history_forecast_and_reasons(client: TestClient, r
     assert told["history"][-1]["share"] == pytest.approx(share)
     reasons = pd.read_parquet(run / "ensemble" / "reasons.parquet")
     mine = reasons[(reasons["style"] == first["style"]) & (reasons["origin"] == pd.Timestamp(told["origin"]))]
-    assert [reason["text"] for reason in told["reasons"]] == mine.sort_values("number")["text"].tolist()
+    for name in ("text", "text_zh"):
+        assert [reason[name] for reason in told["reasons"]] == mine.sort_values("number")[name].tolist()
     assert told["truth"] is None  # the feed ends before the period does
     known = {style["style"] for style in client.get("/api/leaderboard").json()["styles"]}
     assert {other["style"] for other in told["nearest"]} == known - {first["style"]}

@@ -1,5 +1,7 @@
 """Reasons and episodes: what LightGBM's forecast is made of, in words, and what was like it before."""
 
+from string import Formatter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,8 @@ from rank.episodes import MOST, nearest_episodes
 from rank.history_features import run
 from rank.look import Look
 from rank.member import Question
-from rank.reasons import COMMON, effects, reasons_frame, summary, words
+from rank.reason_words import WORDS, said
+from rank.reasons import COMMON, effects, facts_of, reasons_frame, summary
 from tests.rank.world import make_panel
 
 TARGET = Target.parse("calendar-month:2")
@@ -49,28 +52,41 @@ def test_the_points_add_up_to_the_growth(question: Question, models: Boosters, m
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts", "effect", "text"),
+    ("kind", "facts", "effect", "text", "chinese"),
     [
-        ("recent", {"run": 4}, 0.1, "rose 4 weeks running"),
-        ("recent", {"run": -3}, 0.1, "fell 3 weeks running, which tends to recover"),
+        ("recent", {"run": 4}, 0.1, "rose 4 weeks running", "连续 4 周上升"),
+        ("recent", {"run": -3}, 0.1, "fell 3 weeks running, which tends to recover",
+         "连续 3 周下降，这样的跌势往往会回升"),
         ("recent", {"run": 1, "change_28d": np.log(1.25)}, -0.1,
-         "up 25% on the four weeks before, which seldom lasts"),
-        ("number:collects", {"collects_log_change_4w": np.log(1.4)}, 0.1, "collects per post up 40% in four weeks"),
+         "up 25% on the four weeks before, which seldom lasts", "较前四周上升 25%，这样的涨势通常不持久"),
+        ("number:collects", {"collects_log_change_4w": np.log(1.4)}, 0.1, "collects per post up 40% in four weeks",
+         "每帖收藏四周内上升 40%"),
         ("number:likes", {"likes_change_4w": 0.0, "likes_28d": np.log(0.9)}, -0.1,
-         "likes per post 10% below the feed's"),
-        ("season", {"fitted_season": 0.2}, 0.1, "season starts"),
-        ("season", {"fitted_season": -0.2, "year_growth_1": -0.5}, -0.1, "season ends, as last year it fell 39% then"),
+         "likes per post 10% below the feed's", "每帖点赞比全部帖子低 10%"),
+        ("number:saves", {}, -0.1, "saves per post as in the feed", "每帖 saves 与全部帖子相当"),
+        ("season", {"fitted_season": 0.2}, 0.1, "season starts", "旺季将至"),
+        ("season", {"fitted_season": -0.2, "year_growth_1": -0.5}, -0.1, "season ends, as last year it fell 39% then",
+         "旺季将过，去年同期下降 39%"),
         ("season", {"fitted_season": 0.2, "year_growth_1": -0.5}, 0.1,
-         "season starts, though last year it fell 39% then"),
-        ("season", {"fitted_season": 0.01, "year_growth_1": -0.5}, 0.1, "last year it fell 39% then"),
-        ("level", {"last_364d": np.log(2)}, 0.1, "stands 50% below its mean of the past year"),
+         "season starts, though last year it fell 39% then", "旺季将至，但去年同期下降 39%"),
+        ("season", {"fitted_season": 0.01, "year_growth_1": -0.5}, 0.1, "last year it fell 39% then",
+         "去年同期下降 39%"),
+        ("level", {"last_364d": np.log(2)}, 0.1, "stands 50% below its mean of the past year",
+         "比过去一年的均值低 50%"),
         ("newcomer", {"young_growth": np.log(1.3), "age": np.log(80)}, 0.1,
-         "styles like it rose 30% at its age of 80 days"),
-        ("size", {"share_rank": 0.9}, 0.1, "one of the largest styles"),
+         "styles like it rose 30% at its age of 80 days", "同类风格满 80 天时上升 30%"),
+        ("size", {"share_rank": 0.9}, 0.1, "one of the largest styles", "属于最大的一批风格"),
     ],
 )  # fmt: skip
-def test_words_say_what_was_seen(kind: str, facts: dict[str, float], effect: float, text: str) -> None:
-    assert words(kind, lambda name: facts.get(name, float("nan")), effect) == text
+def test_words_say_what_was_seen(kind: str, facts: dict[str, float], effect: float, text: str, chinese: str) -> None:
+    told = facts_of(kind, lambda name: facts.get(name, float("nan")), effect)
+    assert (said(told, "en"), said(told, "zh")) == (text, chinese)
+
+
+def test_both_languages_tell_the_same_values() -> None:
+    for key, (english, chinese) in WORDS.items():
+        places = [sorted(place for _, place, _, _ in Formatter().parse(text) if place) for text in (english, chinese)]
+        assert places[0] == places[1], key
 
 
 def test_a_run_counts_the_weeks_without_a_break() -> None:
@@ -83,8 +99,10 @@ def test_a_run_counts_the_weeks_without_a_break() -> None:
 
 
 def test_the_line_of_reasons_is_the_first_three() -> None:
-    frame = pd.DataFrame({"number": [2, 1, 4, 3], "text": list("bacd"), "points": [-3.4, 12.0, 1.0, 2.0]})
+    frame = pd.DataFrame({"number": [2, 1, 4, 3], "text": list("bacd"), "text_zh": list("乙甲丙丁"),
+                          "points": [-3.4, 12.0, 1.0, 2.0]})  # fmt: skip
     assert summary(frame) == "a (+12%); b (-3%); d (+2%)"
+    assert summary(frame, "zh") == "甲 (+12%)；乙 (-3%)；丁 (+2%)"
 
 
 def test_episodes_are_the_nearest_past_rows_of_other_styles(question: Question) -> None:
