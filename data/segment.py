@@ -119,7 +119,8 @@ class ClothesModel:
         Raises:
             UserError: there is no such checkpoint, it is damaged, or it does not segment.
         """
-        from safetensors import SafetensorError  # transformers takes seconds to load: only those who segment pay
+        # Takes seconds: only who needs it pays.
+        from safetensors import SafetensorError
         from transformers import (
             AutoConfig,
             AutoImageProcessor,

@@ -7,17 +7,19 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
 from data.tables import read_table
 from stylecast.errors import UserError
 from stylecast.logs import progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
 COLUMN = "sentiment"
@@ -119,7 +121,7 @@ class Sentiment:
 
     model: Any
     """Of transformers, in eval mode."""
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: "PreTrainedTokenizerBase"
     """Its own."""
     worth_L: np.ndarray
     """What each label is worth, -1..1."""
@@ -133,6 +135,9 @@ class Sentiment:
         Raises:
             UserError: it cannot be loaded, is no whole text classifier, or has labels that nothing explains.
         """
+        # Takes seconds: only who needs it pays.
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
         try:
             model, told = AutoModelForSequenceClassification.from_pretrained(
                 name, dtype=torch.float32, output_loading_info=True

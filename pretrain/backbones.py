@@ -6,16 +6,17 @@ Shapes: B pictures, C channels, R regions (cells of the last feature map), S pix
 import inspect
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.image_processing_base import ImageProcessingMixin
 
 from stylecast.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class PretrainedBackbone(nn.Module):
 
     came_trained = True  # the loop tunes it by AdamW
 
-    def __init__(self, model: PreTrainedModel, frozen: bool) -> None:
+    def __init__(self, model: "PreTrainedModel", frozen: bool) -> None:
         super().__init__()
         self.model: nn.Module = getattr(model, "vision_model", model)
         self.frozen = frozen
@@ -142,6 +143,9 @@ def open_pretrained(name: str, frozen: bool) -> tuple[PretrainedBackbone, dict[s
     Raises:
         UserError: there is no such checkpoint, it lacks weights, or it is no vision model that takes pixels.
     """
+    # Takes seconds: only who needs it pays.
+    from transformers import AutoConfig, AutoModel
+
     try:
         config = AutoConfig.from_pretrained(name)
         model, told = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
@@ -171,6 +175,9 @@ def open_pretrained(name: str, frozen: bool) -> tuple[PretrainedBackbone, dict[s
 
 def rebuild_pretrained(content: dict[str, Any], frozen: bool) -> PretrainedBackbone:
     """The same architecture without its weights, from the configuration that a run folder holds."""
+    # Takes seconds: only who needs it pays.
+    from transformers import AutoConfig, AutoModel
+
     config = AutoConfig.for_model(**content)
     return PretrainedBackbone(AutoModel.from_config(config), frozen)
 
@@ -182,6 +189,9 @@ def own_size(content: dict[str, Any]) -> int:
 
 
 def _statistics(name: str) -> Statistics:
+    # Takes seconds: only who needs it pays.
+    from transformers.image_processing_base import ImageProcessingMixin
+
     try:
         content, _ = ImageProcessingMixin.get_image_processor_dict(name)
     except OSError:

@@ -89,6 +89,9 @@ class Labelled:
 def label(posts: Posts, part: float, cut_off: pd.Timestamp | None) -> Labelled:
     """Divides posts by time, and tells which are hot.
 
+    Posts before the cut-off are not learnt from where a column `split` says `valid` or `test`; those of `test` are
+    judged, whenever they were written.
+
     Raises:
         UserError: posts without time or engagement, or too few of them on a side of the cut-off.
     """
@@ -104,10 +107,14 @@ def label(posts: Posts, part: float, cut_off: pd.Timestamp | None) -> Labelled:
     early_N = np.asarray(time_N < cut_off) if len(table) else np.zeros(0, bool)
     middle = int(early_N.sum()) + (len(table) - int(early_N.sum())) // 2
     split_N = np.where(early_N, "train", np.where(np.arange(len(table)) < middle, "validation", "test"))
+    if "split" in table:
+        given_N = table["split"].str.strip().str.lower().replace({"valid": "validation"}).to_numpy()
+        held_N = (given_N == "test") | (early_N & (given_N == "validation"))
+        split_N = np.where(held_N, given_N, split_N)
     for name in ("train", "validation", "test"):
         if (count := int((split_N == name).sum())) < FEWEST:
             raise UserError(f"{count} posts with engagement for {name}: {FEWEST} are needed; give more, or --cut-off")
-    hot_N = value_N > bars(value_N, time_N, early_N, part)
+    hot_N = value_N > bars(value_N, time_N, split_N == "train", part)
     return Labelled(posts, value_N, hot_N, split_N)
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from pretrain.backbones import BROKEN, layer_shares
 from pretrain.vocabulary import FIRST_WORD, Vocabulary
@@ -118,6 +117,9 @@ def build_text(config: TextConfig, table_VD: Tensor, vocabulary: Vocabulary) -> 
     check_text(config)
     if config.context == "none":
         return TextEncoder(table_VD, config.frozen)
+    # Takes seconds: only who needs it pays.
+    from transformers import AutoConfig
+
     text = open_text_model(config.model)
     source = Source(AutoConfig.from_pretrained(config.model), text.tokenizer)
     model = text.model.text_model if hasattr(text.model, "get_text_features") else text.model
@@ -156,6 +158,9 @@ def load_text(folder: Path, weights: Mapping[str, Tensor]) -> TextEncoder:
     if not (folder / FOLDER).is_dir():
         text = TextEncoder(weights["table_VD"])
     else:
+        # Takes seconds: only who needs it pays.
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+
         try:
             told = json.loads((folder / FOLDER / FACTS).read_text(encoding="utf-8"))
             config = AutoConfig.from_pretrained(folder / FOLDER)

@@ -6,12 +6,14 @@ marks, L of these that are kept, E width of the text model, V vocabulary.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 REMEMBERED = 256 * 2**20  # bytes of states that a frozen model remembers
 
@@ -20,9 +22,9 @@ REMEMBERED = 256 * 2**20  # bytes of states that a frozen model remembers
 class Source:
     """Where a reader comes from, to be kept beside its weights."""
 
-    config: PretrainedConfig
+    config: "PretrainedConfig"
     """Of the whole model."""
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: "PreTrainedTokenizerBase"
     """Of the model."""
 
     def save(self, folder: Path) -> None:

@@ -9,17 +9,19 @@ Shapes: V vocabulary, W its words that the text model knows, T tokens, E width o
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
 from pretrain.backbones import BROKEN
 from pretrain.vocabulary import FIRST_WORD, Vocabulary
 from pretrain.word_vectors import word_vectors
 from stylecast.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
 POOLED = ("clip_text_model", "siglip_text_model", "siglip2_text_model")  # text towers that were trained by one token
@@ -65,7 +67,7 @@ class TextModel:
     """Folder or hub name."""
     model: Any
     """Of transformers, in eval mode; of an encoder and a decoder, the encoder."""
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: "PreTrainedTokenizerBase"
     """What cuts words into its tokens."""
     tokens: int
     """Tokens that the model has vectors for."""
@@ -123,6 +125,9 @@ def open_text_model(name: str) -> TextModel:
     Raises:
         UserError: it cannot be loaded, lacks weights or a tokenizer, or is no text model.
     """
+    # Takes seconds: only who needs it pays.
+    from transformers import AutoModel, AutoTokenizer
+
     try:
         model, told = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
     except BROKEN as error:

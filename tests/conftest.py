@@ -1,10 +1,13 @@
-"""One browser for all tests that need one."""
+"""One thread a process, since files are tested side by side; one browser for all tests of a process that need one."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.browser import CHROMIUM, DRIVER, Browser, chromium
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, by what the tests start too
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,26 @@ def test_later_engagement_sets_no_bar() -> None:
     ]
 
 
+def test_posts_that_a_split_holds_back_teach_nothing() -> None:
+    posts = make_posts().sort_values(["time", "post_id"]).reset_index(drop=True)
+    early_N = (posts["time"] < "2023-07-01").to_numpy()
+    posts["split"] = np.resize(["Train", " test ", "validation", "valid", ""], len(posts))
+    held_N = (posts["split"] == " test ").to_numpy()
+    valid_N = posts["split"].str.startswith("valid").to_numpy()
+    louder = posts.assign(likes=posts["likes"].where(~(early_N & (held_N | valid_N)), posts["likes"] * 100))
+    one, other = (
+        label(Posts(p, pd.DataFrame({"post_id": []}), np.zeros((0,))), 0.2, pd.Timestamp("2023-07-01"))
+        for p in (posts, louder)
+    )
+    assert (one.split_N[held_N] == "test").all()
+    assert (one.split_N[early_N & valid_N] == "validation").all()
+    assert (one.split_N[early_N & ~held_N & ~valid_N] == "train").all()
+    assert "train" not in one.split_N[~early_N]  # time goes before a split that would teach
+    # They set no bar.
+    assert (one.hot_N[one.part("train")] == other.hot_N[one.part("train")]).all()
+    assert other.hot_N[early_N & held_N].all()
+
+
 def test_the_threshold_of_f1_by_hand() -> None:
     truth_N = np.array([False, False, True, False, True, True])
     assert best_threshold(truth_N, np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])) == 0.3
