@@ -44,11 +44,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "first_seen": ("first seen {days} days ago", "{days} 天前首次出现"),
     "always": ("has been there from the start", "从一开始就存在"),
     "common": ("what all styles do alike", "所有风格的共同变化"),
-    "number_up": ("{number} per post up {percent} in four weeks", "每帖{number}四周内上升 {percent}"),
-    "number_down": ("{number} per post down {percent} in four weeks", "每帖{number}四周内下降 {percent}"),
-    "number_above": ("{number} per post {percent} above the feed's", "每帖{number}比全部帖子高 {percent}"),
-    "number_below": ("{number} per post {percent} below the feed's", "每帖{number}比全部帖子低 {percent}"),
-    "number_alike": ("{number} per post as in the feed", "每帖{number}与全部帖子相当"),
+    "number_up": ("{number} per post up {percent} in four weeks", "篇均{number}四周内上升 {percent}"),
+    "number_down": ("{number} per post down {percent} in four weeks", "篇均{number}四周内下降 {percent}"),
+    "number_above": ("{number} per post {percent} above the feed's", "篇均{number}比全部帖子高 {percent}"),
+    "number_below": ("{number} per post {percent} below the feed's", "篇均{number}比全部帖子低 {percent}"),
+    "number_alike": ("{number} per post as in the feed", "篇均{number}与全部帖子相当"),
 }
 SPANS = {"364": ("year", "一年"), "182": ("half-year", "半年"), "91": ("quarter", "一个季度")}
 """Days of a mean → its name."""

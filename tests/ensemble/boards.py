@@ -74,7 +74,7 @@ def reasons_of(panel: Panel, origin: pd.Timestamp) -> pd.DataFrame:
     """Three reasons a style."""
     told = [("season", "season starts, as last year (+30%)", "旺季将至", 9.4),
             ("recent", "rose 4 weeks running", "连续 4 周上升", 4.21),
-            ("number:likes", f"likes per post up {HOSTILE[0]}", f"每帖点赞上升 {HOSTILE[0]}", -2.0)]  # fmt: skip
+            ("number:likes", f"likes per post up {HOSTILE[0]}", f"篇均点赞上升 {HOSTILE[0]}", -2.0)]  # fmt: skip
     return pd.DataFrame([(origin, style, number, *row) for style in panel.styles
                          for number, row in enumerate(told, start=1)],
                         columns=["origin", "style", "number", "kind", "text", "text_zh", "points"])  # fmt: skip

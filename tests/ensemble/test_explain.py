@@ -84,13 +84,13 @@ def test_the_leaderboard_shows_the_first_three_reasons(
     reasons = pd.DataFrame({
         "origin": [ORIGIN] * 4 + [pd.Timestamp("2024-02-29")], "style": ["a"] * 4 + ["b"], "number": [1, 2, 3, 4, 1],
         "text": ["season starts", "likes per post up 40% in four weeks", "rose 4 weeks running", "x", "y"],
-        "text_zh": ["旺季将至", "每帖点赞四周内上升 40%", "连续 4 周上升", "x", "y"],
+        "text_zh": ["旺季将至", "篇均点赞四周内上升 40%", "连续 4 周上升", "x", "y"],
         "points": [12.3, -4.0, 2.0, 1.0, 9.0],
     })  # fmt: skip
     board = build_leaderboard(forecast, make_panel(), reasons=reasons).set_index("style")
     assert board.loc["a", "reasons"] == (
         "season starts (+12%); likes per post up 40% in four weeks (-4%); rose 4 weeks running (+2%)"
     )
-    assert board.loc["a", "reasons_zh"] == "旺季将至 (+12%)；每帖点赞四周内上升 40% (-4%)；连续 4 周上升 (+2%)"
+    assert board.loc["a", "reasons_zh"] == "旺季将至 (+12%)；篇均点赞四周内上升 40% (-4%)；连续 4 周上升 (+2%)"
     assert board.loc["b", "reasons"] == board.loc["b", "reasons_zh"] == ""  # its reasons are of another origin
     assert build_leaderboard(forecast, make_panel())["reasons"].eq("").all()
