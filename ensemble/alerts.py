@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import tyro
 
+from data.values import parse_day
 from ensemble.board import recent_emerging
 from ensemble.columns import RECENT_DAYS
 from ensemble.combine import ENSEMBLE
@@ -57,10 +58,7 @@ class AlertsConfig:
                 raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: a part of all, 0 to 1")
         if self.stale_days < 0:
             raise UserError(f"--stale-days {self.stale_days}: days, 0 or more")
-        try:
-            return pd.to_datetime(self.today, format="%Y-%m-%d") if self.today else pd.Timestamp.now().normalize()
-        except ValueError as error:
-            raise UserError(f"--today {self.today}: no date; write YYYY-MM-DD") from error
+        return parse_day(self.today, "--today") or pd.Timestamp.now().normalize()
 
 
 def _of_posts(folder: Path, today: pd.Timestamp) -> tuple[float, float]:
