@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import tyro
+from pyarrow.parquet import read_schema
 
 from data.values import parse_day
 from ensemble.board import recent_emerging
@@ -66,7 +67,10 @@ def _of_posts(folder: Path, today: pd.Timestamp) -> tuple[float, float]:
     rows = load_manifest(folder, "prepare")["metrics"]["rows"]
     # Of a row with nine pictures nine may be rejected: rows are counted, by their line.
     lines = pd.read_csv(folder / "rejected.csv", usecols=["line"])["line"].nunique()
-    newest = pd.read_parquet(folder / "posts.parquet", columns=["time"])["time"].max()
+    posts = folder / "posts.parquet"
+    if "time" not in read_schema(posts).names:
+        raise UserError(f"{folder}: its posts have no `time`, so that nothing tells how old they are")
+    newest = pd.read_parquet(posts, columns=["time"])["time"].max()
     return lines / rows, float((today - newest.normalize()).days)
 
 
