@@ -20,6 +20,7 @@ from data.prepare_pictures import PictureSettings, read_pictures
 from data.prepare_text import AddWords, TextSettings, find_post, told_steps
 from data.sentiment import SentimentSettings, add_sentiment
 from data.tables import read_table
+from data.values import parse_day
 from stylecast.errors import UserError
 from stylecast.runs import Run, open_run
 
@@ -80,7 +81,7 @@ def _read(config: PrepareConfig) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     table, unread = read_table(config.posts, config.encoding)
     total = len(table) + len(unread)
     table = rename_columns(table, config.rename, config.posts)
-    now = pd.Timestamp(config.now) if config.now else pd.Timestamp.now()
+    now = parse_day(config.now, "--now") or pd.Timestamp.now()
     now = now.normalize() + pd.Timedelta(days=1) - pd.Timedelta(nanoseconds=1)
     table, rejected = validate(table, config.numeric, now, config.posts)
     return table, pd.concat([unread, rejected]), total

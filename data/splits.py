@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from data.posts import Posts
-from stylecast.errors import UserError
+from data.values import parse_day
 
 
 def _unit_interval(text: str, seed: int) -> float:
@@ -47,20 +47,15 @@ def parse_cut_off(text: str) -> pd.Timestamp | None:
     Raises:
         UserError: no date.
     """
-    if not text:
-        return None
-    try:
-        return pd.to_datetime(text, format="%Y-%m-%d")  # strictly: a guess takes "May" for a day of year 1
-    except ValueError as error:
-        raise UserError(f"--cut-off {text}: no date; write YYYY-MM-DD") from error
+    return parse_day(text, "--cut-off")
 
 
 def split_posts(posts: Posts, cut_off: pd.Timestamp | None, seed: int = 0, valid_share: float = 0.1) -> pd.Series:
     """Divide posts into those to learn from, those to choose on, and those that come later.
 
-    A `split` column of the table (train, valid, test) is obeyed where it has a value. Of the rest, posts on
-    or after the cut-off are "later"; the others are divided by a hash of their family. What comes after the
-    cut-off moves no post before it to the other side.
+    Posts on or after the cut-off are "later". Of those before it, a `split` column of the table (train, valid, test)
+    is obeyed where it has a value; the others are divided by a hash of their family. What comes after the cut-off
+    moves no post before it to the other side.
 
     Args:
         posts: the posts.

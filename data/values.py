@@ -1,9 +1,11 @@
-"""Reading dates and counts as people and platforms write them."""
+"""Reading dates and counts as people and platforms write them, and days as options name them."""
 
 import re
 
 import numpy as np
 import pandas as pd
+
+from stylecast.errors import UserError
 
 _COUNT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(万|w|千|k|亿|m|百万)?\s*\+?", re.IGNORECASE)
 _UNITS = {"": 1.0, "千": 1e3, "k": 1e3, "万": 1e4, "w": 1e4, "百万": 1e6, "m": 1e6, "亿": 1e8}
@@ -14,6 +16,24 @@ _DATE = (
 _COMPACT = r"^\s*(\d{4})(\d{2})(\d{2})\s*$"
 _EPOCH = r"^\s*(\d{10}|\d{13})(?:\.\d+)?\s*$"
 _NO_YEAR = r"^\s*\d{1,2}[-/.月]\d{1,2}日?(?:\s.*)?$"
+
+
+def parse_day(text: str, flag: str) -> pd.Timestamp | None:
+    """The day that an option names as YYYY-MM-DD; None when the text is empty.
+
+    Args:
+        text: what was given.
+        flag: the option, for the error.
+
+    Raises:
+        UserError: no date.
+    """
+    if not text:
+        return None
+    try:
+        return pd.to_datetime(text, format="%Y-%m-%d")  # strictly: a guess takes "May" for a day of year 1
+    except ValueError as error:
+        raise UserError(f"{flag} {text}: no date; write YYYY-MM-DD") from error
 
 
 def parse_count(text: str) -> float:

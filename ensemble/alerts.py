@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 import tyro
+from pyarrow.parquet import read_schema
 
+from data.values import parse_day
 from ensemble.board import recent_emerging
 from ensemble.columns import RECENT_DAYS
 from ensemble.combine import ENSEMBLE
@@ -57,10 +59,7 @@ class AlertsConfig:
                 raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: a part of all, 0 to 1")
         if self.stale_days < 0:
             raise UserError(f"--stale-days {self.stale_days}: days, 0 or more")
-        try:
-            return pd.to_datetime(self.today, format="%Y-%m-%d") if self.today else pd.Timestamp.now().normalize()
-        except ValueError as error:
-            raise UserError(f"--today {self.today}: no date; write YYYY-MM-DD") from error
+        return parse_day(self.today, "--today") or pd.Timestamp.now().normalize()
 
 
 def _of_posts(folder: Path, today: pd.Timestamp) -> tuple[float, float]:
@@ -68,7 +67,10 @@ def _of_posts(folder: Path, today: pd.Timestamp) -> tuple[float, float]:
     rows = load_manifest(folder, "prepare")["metrics"]["rows"]
     # Of a row with nine pictures nine may be rejected: rows are counted, by their line.
     lines = pd.read_csv(folder / "rejected.csv", usecols=["line"])["line"].nunique()
-    newest = pd.read_parquet(folder / "posts.parquet", columns=["time"])["time"].max()
+    posts = folder / "posts.parquet"
+    if "time" not in read_schema(posts).names:
+        raise UserError(f"{folder}: its posts have no `time`, so that nothing tells how old they are")
+    newest = pd.read_parquet(posts, columns=["time"])["time"].max()
     return lines / rows, float((today - newest.normalize()).days)
 
 

@@ -10,10 +10,10 @@ import pandas as pd
 
 from data.panel import Panel
 from data.sums import Sums
+from data.windows import DAY
 
 YEARS = 2
 """History that is drawn: two years show whether a rise comes every year."""
-DAY = pd.Timedelta(days=1)
 PAST_COLUMNS = [
     "style", "origin", "target_start", "target_end", "model", "share", "lower", "upper", "lower_95", "upper_95",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ensemble.live import STAGES, Live
@@ -59,8 +60,13 @@ class Keeper:
 
     def _stamp(self) -> list[tuple[int, int]]:
         """What changes when a stage is written anew."""
-        paths = [path for stage in STAGES if (path := self.run / stage / MANIFEST).is_file()]
-        return [(stat.st_mtime_ns, stat.st_ino) for stat in map(Path.stat, paths)]
+        found = []
+        for stage in STAGES:
+            # A stage that is missing, or is moved away for a new one in this very moment.
+            with suppress(FileNotFoundError):
+                stat = (self.run / stage / MANIFEST).stat()
+                found.append((stat.st_mtime_ns, stat.st_ino))
+        return found
 
     def _watch(self) -> None:
         seen = None

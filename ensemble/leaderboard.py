@@ -17,6 +17,7 @@ import tyro
 
 from data.panel import Panel
 from data.posts import Posts
+from data.values import parse_day
 from data.windows import DAY
 from ensemble.audit_parts import Runs
 from ensemble.beside import Beside
@@ -60,12 +61,7 @@ def parse_origin(text: str) -> pd.Timestamp | None:
     Raises:
         UserError: it is no date.
     """
-    if not text:
-        return None
-    try:
-        return pd.to_datetime(text, format="%Y-%m-%d")  # strictly: a guess would take "May" for a day of year 1
-    except ValueError as error:
-        raise UserError(f"--origin {text}: no date; write YYYY-MM-DD") from error
+    return parse_day(text, "--origin")
 
 
 def parse_range(text: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:

@@ -15,10 +15,11 @@ import pandas as pd
 
 from data.panel import Panel
 from data.sums import Sums
+from data.windows import DAY
 from ensemble.beside import Beside
 from ensemble.columns import RECENT_DAYS, per_post, shown
 from ensemble.figures import decimals_of
-from ensemble.history import DAY, PAST_COLUMNS, came, share_history
+from ensemble.history import PAST_COLUMNS, came, share_history
 from ensemble.proposed import COLUMNS as PROPOSED
 from ensemble.record import ENSEMBLE, Record, build_record, calibration, errors
 from rank.reasons import TEXTS as REASON_TEXTS

@@ -12,11 +12,12 @@ from ensemble.board import LEAST_POSTS, build_leaderboard, target_of
 from ensemble.proposed import proposed_at
 from ensemble.ranks import Order
 from ensemble.record import ENSEMBLE
+from ensemble.train import EnsembleConfig
 from rank.boost import REASONS
 from recall.accept import read_proposals
 from recall.emerging import COLUMNS, PROPOSALS
 from recall.style_tables import ASSIGNMENTS, PANEL, STYLES
-from stylecast.runs import load_manifest
+from stylecast.runs import load_config, load_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ class Scored:
     """What moved the forecasts; None where it is not known."""
     proposals: pd.DataFrame
     """New styles that are proposed."""
+    interval: float
+    """What part of the true shares `lower` to `upper` are meant to hold, 0 to 1."""
     before: Panel | None = None
     """The counts without the posts that were taken in later; None where all are of the run."""
     since: pd.Timestamp | None = None
@@ -81,10 +84,11 @@ class Scored:
         load_manifest(styles, "styles")
         why = ensemble / REASONS
         return cls(
-            pd.read_parquet(ensemble / "forecast.parquet"), Panel.read(styles / PANEL),
+            pd.read_parquet(ensemble / "forecast.parquet"), Panel.read(styles / PANEL, granularity="day"),
             pd.read_parquet(styles / STYLES), pd.read_parquet(styles / ASSIGNMENTS),
             pd.read_csv(ensemble / "metrics.csv"), pd.read_parquet(why) if why.is_file() else None,
             read_proposals(styles) if (styles / PROPOSALS).is_file() else pd.DataFrame(columns=COLUMNS),
+            load_config(ensemble, EnsembleConfig).interval,
         )  # fmt: skip
 
     @property

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from data.posts import COUNT_COLUMNS
 from stylecast.errors import UserError
-
-ENGAGEMENT = ("likes", "collects", "comments")
 
 Vectors = tuple[Sequence[str] | np.ndarray, np.ndarray]
 """Ids and vectors (N×D), row for row, as `recall` writes embeddings."""
@@ -191,7 +190,7 @@ def _rows(id_N: np.ndarray, vectors: Vectors | None) -> np.ndarray:
 
 
 def _engagement(items: pd.DataFrame) -> np.ndarray:
-    names = [name for name in ENGAGEMENT if name in items.columns]
+    names = [name for name in COUNT_COLUMNS if name in items.columns]
     if not names:
         return np.full(len(items), np.nan, dtype=np.float32)
     return np.log1p(items[names].astype(float).sum(axis=1, min_count=1)).to_numpy(dtype=np.float32)

@@ -12,11 +12,9 @@ import pandas as pd
 from data.windows import DAY
 from rank.feature import NUMBER, Feature, log_reference
 from rank.history_features import SEASON_FEATURES, SHARE_FEATURES
+from rank.lead import shrunk_level
 from rank.look import Look
 from rank.newcomer_features import NEWCOMER_FEATURES
-
-POSTS = 3.0
-"""A style's mean per post is drawn to the feed's as if by so many posts."""
 
 
 def outlook_growth(name: str) -> Callable[[Look], np.ndarray]:
@@ -47,10 +45,8 @@ def post_level(look: Look, number: str, start: pd.Timestamp, end: pd.Timestamp) 
     if not look.held((start, end)):
         return np.full(len(look.reference_S), np.nan)
     sum_S, count_S = look.sums.number(number, start, end), look.sums.count(start, end)
-    mean = float(sum_S.sum() / max(count_S.sum(), 1e-9))
-    if number.endswith("_log"):
-        return (sum_S - count_S * mean) / (count_S + POSTS)
-    return np.log((sum_S + POSTS * mean + 1e-9) / ((count_S + POSTS) * mean + 1e-9))
+    mean = sum_S.sum() / max(count_S.sum(), 1e-9)
+    return shrunk_level(sum_S, count_S, mean, number.endswith("_log"))
 
 
 def level(number: str, days: int) -> Callable[[Look], np.ndarray]:

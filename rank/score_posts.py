@@ -28,6 +28,7 @@ from recall.matcher import Matcher
 from recall.text_vectors import TextVectors
 from recall.train import RecallConfig
 from stylecast.errors import UserError
+from stylecast.files import write_parquet
 from stylecast.runs import identity_of, load_config, load_manifest
 from stylecast.world import open_world
 
@@ -115,7 +116,7 @@ def main(config: ScorePostsConfig) -> str:
         What is to be printed; the file holds `post_id, time, p_hot`.
 
     Raises:
-        UserError: the model or an input is missing, or they do not belong together.
+        UserError: the model or an input is missing, or they do not belong together; the file cannot be written.
     """
     load_manifest(config.model, "single-shot")
     model, posts = SingleShot.load(config.model), Posts.load(config.posts)
@@ -129,7 +130,6 @@ def main(config: ScorePostsConfig) -> str:
     p_hot = model.predict(build_inputs(sides, numbers, len(posts.table)))
     frame = posts.table[["post_id", "time"]].assign(p_hot=p_hot)
     frame = frame.sort_values(["p_hot", "post_id"], ascending=[False, True])
-    config.out.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(config.out, index=False)
+    write_parquet(frame, config.out)
     best = frame.iloc[0]
     return f"{len(frame)} posts; the likeliest, {best['post_id']}, {best['p_hot']:.0%}: {config.out}"

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recall.cluster import Clusters
+from recall.cluster import CLUSTERS, Clusters
+from recall.style_tables import STYLES
 
 log = logging.getLogger(__name__)
-
-CLUSTERS, STYLES = "clusters.safetensors", "styles.parquet"
 
 
 def style_vectors(folder: Path, styles: tuple[str, ...]) -> np.ndarray | None:

@@ -7,15 +7,17 @@ Many:     torchrun --nproc-per-node 4 -m rank.train --styles runs/styles --posts
 
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from data.panel import Panel
 from data.panel_seen import Partition, Seen, divided
-from data.windows import Target, split_origins
+from data.windows import DAY, Target, split_origins
 from rank.backtest import run_backtest
 from rank.bags import Bags
 from rank.boost import BOOST, BoostConfig, BoostMember
@@ -30,7 +32,7 @@ from rank.stored import save_backtest
 from rank.style_vectors import style_vectors
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
-from stylecast.runs import load_manifest, open_run
+from stylecast.runs import load_manifest, open_run, read_manifest
 from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,18 @@ def build_members(
     return [made[name] for name in names]
 
 
+def _warn_of_look_ahead(inputs: Mapping[str, Path], first: pd.Timestamp) -> None:
+    """Tell which inputs learnt from posts that are later than the first origin that is judged."""
+    for name, folder in inputs.items():
+        for part, told in read_manifest(folder).get("fitted_on", {}).items():
+            if told["until"] is None or pd.Timestamp(told["until"]) > first:
+                log.warning(
+                    "--%s %s: its %s learnt from posts up to %s, later than the first validation origin: errors may "
+                    "look smaller than they are; make it with --cut-off %s, and see `stylecast audit`",
+                    name, folder, part, told["until"] or "a day that is not told", (first + DAY).date(),
+                )  # fmt: skip
+
+
 def main(config: RankConfig) -> Path:
     """Run the stage.
 
@@ -148,6 +162,9 @@ def main(config: RankConfig) -> Path:
         read = choose_modalities(config.modalities, config, panel)
         log.info("read beside the history of shares: %s", ", ".join(read))
         bags = read_bags(config, panel, config.modalities) if "fusion-lstm" in config.members else None
+        learnt = ("styles",) if bags is None else ("styles", "recall", "garment")
+        inputs = {name: path for name, path in config.inputs.items() if name in learnt}
+        _warn_of_look_ahead(inputs, split.validation[0])
         members = build_members(config.members, config.boost, config.fusion, run.folder, world, bags)
         backtest = run_backtest(
             panel_read(panel, read), target, split, members, config.ladder == "full", config.fusion.hot_part,

@@ -135,6 +135,8 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("post_id,time,title\n1,05-17,x\n")
     with pytest.raises(UserError, match="line 2: date without a year"):
         main(PrepareConfig(posts=tmp_path / "d.csv", out=tmp_path / "out"))
+    with pytest.raises(UserError, match="--now May: no date; write YYYY-MM-DD"):
+        main(PrepareConfig(posts=tmp_path / "d.csv", now="May", out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -228,3 +230,6 @@ def test_a_given_split_is_obeyed() -> None:
     split = split_posts(Posts(table, posts.pictures, posts.images), None)
     assert split.tolist()[:4] == ["train", "valid", "later", "valid"]
     assert split.iloc[5] == "train"
+    cut = table["time"].iloc[1]  # a column cannot bring back what comes after the cut-off
+    split = split_posts(Posts(table, posts.pictures, posts.images), cut)
+    assert split.tolist() == ["train", "later", "later", "later", "later", "later"]

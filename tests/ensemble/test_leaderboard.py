@@ -20,6 +20,7 @@ from ensemble.figures import age, decimals_of, fit, outlook, percent, signed, wi
 from ensemble.leaderboard import LeaderboardConfig, main
 from ensemble.terminal import terminal_table
 from ensemble.thumbnails import encode_thumbnails
+from ensemble.train import EnsembleConfig
 from stylecast.errors import UserError
 from stylecast.runs import load_manifest, open_run
 
@@ -212,7 +213,8 @@ def _earlier_runs(
         times = pd.to_datetime(["2024-03-30", "2024-03-31", "2024-03-31", "2024-03-31"])
         assignments = pd.DataFrame({"time": times, "emerging": [True, False, False, False]})
         assignments.to_parquet(run.folder / "assignments.parquet")
-    with open_run(root / "ensemble", "ensemble", _NoConfig(), {"styles": root / "styles"}) as run:
+    config = EnsembleConfig(interval=0.9)
+    with open_run(root / "ensemble", "ensemble", config, {"styles": root / "styles"}) as run:
         assert run is not None
         forecast.to_parquet(run.folder / "forecast.parquet")
         metrics.to_csv(run.folder / "metrics.csv", index=False)
@@ -232,6 +234,7 @@ def test_whole_stage(
     assert set(manifest["files"]) == {*tables, "index.html", "config.json"}
     page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
     assert '"emerging_share":0.25' in page  # one of four recent items is emerging
+    assert '"interval":0.9' in page  # what the ensemble was told to hold
     assert page.count("data:image/jpeg;base64,") == 2  # p1/0 and p2/0
     board = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
     assert board["style"].tolist() == ["a", "d", "b", "c"]

@@ -74,6 +74,14 @@ def test_intervals_that_hold_too_little_or_too_much_are_told(copy: Path) -> None
         assert table.loc["truths in the 80% interval", "alert"] == alert
 
 
+def test_posts_without_dates_are_refused(copy: Path) -> None:
+    path = copy / "prepare" / "posts.parquet"
+    pd.read_parquet(path).drop(columns=["time"]).to_parquet(path)
+    seal(copy / "prepare")
+    with pytest.raises(UserError, match="its posts have no `time`"):
+        checks(AlertsConfig(run=copy, **WIDE))
+
+
 def test_the_command_ends_with_2_and_shows_the_table(
     finished: tuple[RunConfig, str], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

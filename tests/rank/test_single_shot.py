@@ -171,6 +171,9 @@ def test_new_posts_are_scored_by_the_stored_model(config: SingleShotConfig, fini
     assert told["p_hot"].is_monotonic_decreasing
     expected = pd.read_parquet(config.out / "predictions.parquet").set_index("post_id")["p_hot"]
     assert told.set_index("post_id")["p_hot"].loc[expected.index].tolist() == expected.tolist()
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="cannot be written"):
+        score(replace(asked, out=tmp_path / "taken" / "hot.parquet"))
     with pytest.raises(UserError, match="trained with --recall"):
         score(replace(asked, recall=None))
     with pytest.raises(UserError, match="another run"):
