@@ -26,6 +26,14 @@ function address(changes) {
   return `#${next}`;
 }
 
+// The server's search page, in the language that was chosen here.
+function searchAddress(phrase) {
+  const asked = new URLSearchParams();
+  if (phrase) asked.set("q", phrase);
+  if (state.lang) asked.set("lang", chinese() ? "zh" : "en");
+  return [data.search, String(asked)].filter(Boolean).join("?");
+}
+
 function change(changes) {
   history.replaceState(null, "", address(changes));
   parse();
