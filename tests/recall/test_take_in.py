@@ -1,5 +1,6 @@
 """Posts that a run has already, taken in under new ids: they get what the run's own path gave them."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -230,7 +231,8 @@ def test_an_accepted_style_takes_what_it_took(heard: Path, again: NewPosts, tmp_
 
 def test_accepted_styles_have_leaderboards_of_new_posts_and_are_audited(heard: Path, tmp_path: Path) -> None:
     rank(replace(tiny_rank(), styles=heard / "styles-2", posts=heard / "prepare", out=tmp_path / "rank",
-                 target="days:1-7", test_origins=2, validation_origins=3, members=("gaussian-process",)))  # fmt: skip
+                 target="days:1-7", test_origins=2, validation_origins=3, members=("gaussian-process",),
+                 classes="level"))  # fmt: skip
     ensemble(EnsembleConfig(rank=tmp_path / "rank", styles=heard / "styles-2", out=tmp_path / "ensemble",
                             figures=False))  # fmt: skip
     # The ten days after the run say what ten of its May said.
@@ -239,7 +241,7 @@ def test_accepted_styles_have_leaderboards_of_new_posts_and_are_audited(heard: P
     time = (pd.to_datetime(later["time"]) + pd.Timedelta(days=50)).dt.strftime("%Y-%m-%d")
     later.assign(post_id="n" + later["post_id"], time=time).to_csv(tmp_path / "later.csv", index=False)
     comments = copied(heard / "comments.csv", tmp_path / "comments.csv")
-    main(LeaderboardConfig(run=tmp_path / "ensemble", posts=tmp_path / "later.csv", comments=comments,
+    told = main(LeaderboardConfig(run=tmp_path / "ensemble", posts=tmp_path / "later.csv", comments=comments,
                            out=tmp_path / "board"))  # fmt: skip
     board = pd.read_parquet(tmp_path / "board" / "leaderboard.parquet").set_index("style")
     assert set(board["origin"]) == {pd.Timestamp("2024-07-08")}
@@ -248,6 +250,10 @@ def test_accepted_styles_have_leaderboards_of_new_posts_and_are_audited(heard: P
     counted = then["style"].value_counts(normalize=True)
     pd.testing.assert_series_equal(board["share_now"].sort_index(), counted.sort_index(), check_names=False)
     assert counted["s02"] > 0.1
+    names = set(re.findall(r"(low|middle|high|falls|holds|rises) \d+%", told))
+    assert names
+    assert names <= {"low", "middle", "high"}
+    assert '"classes":"level"' in (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
     assert "2 fitted parts" in audit(AuditConfig(run=tmp_path / "ensemble"))
 
 
