@@ -128,6 +128,8 @@ class Board(BaseModel):
     """Styles that pass the filter."""
     emerging_share: float | None
     """Share of the recent posts that belong to no known style."""
+    classes: tuple[str, str, str]
+    """What `p_down`, `p_flat`, `p_up` are probabilities of: `falls`, `holds`, `rises`; or `low`, `middle`, `high`."""
     styles: list[Style]
     emerging: list[NewStyle]
     """New styles that are proposed; they stand apart, and the filter does not touch them."""

@@ -23,9 +23,10 @@ from recall.counts import count_styles
 from recall.items import picture_items, texts_by
 from recall.style_tables import ASSIGNMENTS, PANEL
 from recall.styles import StylesConfig
+from recall.take_in import fit_of
 from recall.text_vectors import TextVectors
 from stylecast.errors import UserError
-from stylecast.runs import MANIFEST, identity_of, load_config, load_manifest
+from stylecast.runs import MANIFEST, input_of, load_config, load_manifest
 
 STAGE_OF = {"posts": "prepare", "captions": "caption", "garment": "recall"}
 """The stage of an input, where its setting has another name."""
@@ -64,9 +65,19 @@ class Runs:
     def _add(self, stage: str, folder: Path, branch: str = "") -> None:
         self.folders[branch + stage] = folder
         self.manifests[branch + stage] = manifest = load_manifest(folder, stage)
+        self._add_below(stage, folder, manifest, branch)
+
+    def _add_below(self, stage: str, folder: Path, manifest: dict, branch: str) -> None:
         for name, told in manifest["inputs"].items() if stage != "prepare" else ():
             below = STAGE_OF.get(name, name)
-            if below not in STAGES or below == stage:  # styles that others were accepted into
+            if below not in STAGES:
+                continue
+            if below == stage:
+                # Styles that others were accepted into name no vectors and no captions: the first run does, while it is
+                # there. Who needs it asks for it (`recall.take_in.fit_of`).
+                first = input_of(folder, told)
+                if first is not None:
+                    self._add_below(stage, first, load_manifest(first, stage), branch)
                 continue
             side = f"{name} " if name == "garment" else branch
             if side + below not in self.folders:
@@ -76,13 +87,15 @@ class Runs:
 
 
 def _whole(folder: Path, name: str, told: dict[str, str]) -> Path:
-    """The run that an input was: beside the one that was made from it, since runs move together, or where it lay."""
-    places = [place for place in (folder.parent / Path(told["path"]).name, Path(told["path"])) if place.is_dir()]
-    places = [place for place in places if (place / MANIFEST).is_file()]
-    if not places:
+    """The run that an input was.
+
+    Raises:
+        UserError: it is gone.
+    """
+    found = input_of(folder, told)
+    if found is None:
         raise UserError(f"{told['path']}: the {name} of {folder} is not there any more; put it back, beside it")
-    same = [place for place in places if identity_of(place) == told["identity"]]
-    return (same or places)[0]
+    return found
 
 
 STAGES = ("prepare", "pretrain", "recall", "caption", "styles", "rank")
@@ -133,7 +146,7 @@ def fitted_parts(runs: Runs) -> Iterator[Part]:
 
 
 def _styles(runs: Runs) -> StylesConfig:
-    return load_config(runs.folders["styles"], StylesConfig)
+    return fit_of(runs.folders["styles"])
 
 
 def _nothing_more(folder: Path, runs: Runs, posts: Posts, used_P: np.ndarray) -> str:

@@ -4,11 +4,6 @@ import pandas as pd
 
 RECENT_DAYS = 28
 """Days of `posts_28d`, of the means per post, and of each half of `momentum`."""
-RANKED_BY = {
-    "growth": "predicted growth", "share": "predicted share", "rising": "probability of rising",
-    "change": "predicted change in percentage points",
-}  # fmt: skip
-"""What the rank follows, in words."""
 
 
 def per_post(board: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from ensemble.forecast import WEIGHTS
+from ensemble.classes import WEIGHTS, told_chances, told_classes
 from ensemble.leaderboard import parse_origin
 from ensemble.record import ENSEMBLE
 from rank.boost import BOOST, EPISODES, REASONS
@@ -49,6 +49,8 @@ class Told:
     """As `rank.episodes` tells them."""
     weights: dict[str, Any]
     """`weights_at`: by origin, the weight of each model."""
+    classes: str
+    """The rule that the classes were cut by (`rank.edges.Edges.fit`)."""
 
     @classmethod
     def of(cls, run: Path) -> "Told":
@@ -71,7 +73,7 @@ class Told:
             raise UserError(f"{folder}: holds no {EPISODES}; make it again with `{BOOST}` among the --members")
         reasons = pd.read_parquet(folder / REASONS) if (folder / REASONS).is_file() else pd.DataFrame()
         weights = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
-        return cls(forecast, reasons, pd.read_parquet(folder / EPISODES), weights)
+        return cls(forecast, reasons, pd.read_parquet(folder / EPISODES), weights, told_classes(folder))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -112,7 +114,7 @@ def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[
         **{name: str(whole[name].date()) for name in ("target_start", "target_end")},
         "origin": str(day.date()),
         **{name: float(whole[name]) for name in ("share", "lower", "upper", "p_down", "p_flat", "p_up")},
-        "growth": _percent(whole["growth"]),
+        "growth": _percent(whole["growth"]), "classes": told.classes,
         "reasons": [] if why is None else why[[*TEXTS.values(), "kind", "points"]].to_dict("records"),
         "episodes": [
             {"style": row.other, "origin": str(row.episode.date()), "distance": float(row.distance),
@@ -142,7 +144,7 @@ def as_text(why: dict[str, Any]) -> str:
         f"Style {why['style']}, its share of {why['target_start']} to {why['target_end']}, seen from {why['origin']}",
         "",
         f"  {100 * why['share']:.2f}% ({100 * why['lower']:.2f}% to {100 * why['upper']:.2f}%): growth "
-        f"{_signed(why['growth'], 0)}%; falls {why['p_down']:.0%}, holds {why['p_flat']:.0%}, rises {why['p_up']:.0%}",
+        f"{_signed(why['growth'], 0)}%; {told_chances(why['p_down'], why['p_flat'], why['p_up'], why['classes'])}",
         "",
     ]
     weight = next((m["weight"] for m in why["models"] if m["model"] == BOOST), 0.0)

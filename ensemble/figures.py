@@ -6,9 +6,10 @@ import unicodedata
 import numpy as np
 import pandas as pd
 
+from rank.edges import class_names
+
 MISSING = "–"
 MINUS = "−"
-CLASSES = ("falls", "holds", "rises")
 
 
 def decimals_of(shares: pd.Series) -> int:
@@ -49,13 +50,20 @@ def age(days: float) -> str:
     return f"{days:.0f} d" if days < 365 else f"{days / 365.25:.1f} y"
 
 
-def outlook(p_down: float, p_flat: float, p_up: float) -> str:
-    """The likeliest of the three classes and its probability; at a tie the more cautious: holds, then falls."""
+def outlook(p_down: float, p_flat: float, p_up: float, classes: str = "change") -> str:
+    """The likeliest of the three classes and its probability; at a tie the more cautious: holds, then falls.
+
+    Args:
+        p_down: of the first class.
+        p_flat: of the second.
+        p_up: of the third.
+        classes: the rule that they were cut by.
+    """
     chances = (p_down, p_flat, p_up)
     if any(map(math.isnan, chances)):
         return MISSING
     best = max((1, 0, 2), key=lambda place: chances[place])
-    return f"{CLASSES[best]} {100 * chances[best]:.0f}%"
+    return f"{class_names(classes)[best]} {100 * chances[best]:.0f}%"
 
 
 def skill_text(skill: float, low: float, high: float, decimals: int = 1) -> str:

@@ -19,6 +19,7 @@ import tyro
 from data.panel import Panel
 from data.panel_seen import Partition, Seen, divided
 from data.windows import Split, Target, split_origins
+from ensemble.classes import WEIGHTS
 from ensemble.combine import Combined
 from ensemble.horizons import horizon_text, horizons, per_horizon
 from ensemble.plots import draw
@@ -35,8 +36,6 @@ from stylecast.files import write_csv, write_whole
 from stylecast.world import open_world
 
 log = logging.getLogger(__name__)
-
-WEIGHTS = "weights.json"
 
 
 def short_fusion() -> FusionConfig:
@@ -166,7 +165,10 @@ def _read(settings: PanelSettings, path: Path) -> Panel:
 
 
 def told_weights(outcome: Outcome) -> dict[str, Any]:
-    """The weights of the models: at the first test origin, at the latest, and at each; the errors on validation."""
+    """The weights of the models: at the first test origin, at the latest, and at each; the errors on validation.
+
+    `classes` is the rule that the classes were cut by.
+    """
     backtest, found = outcome.backtest, outcome.walk
 
     def named(combined: Combined) -> dict[str, float]:
@@ -176,7 +178,7 @@ def told_weights(outcome: Outcome) -> dict[str, Any]:
     return {
         "weights": named(found.first), "weights_latest": named(found.final),
         "weights_at": {str(o.date()): named(found.at[backtest.places(pd.DatetimeIndex([o]))[0]]) for o in later},
-        "in_sample_mae": found.first.in_sample, "nested_mae": found.first.held_out,
+        "in_sample_mae": found.first.in_sample, "nested_mae": found.first.held_out, "classes": backtest.thresholds.rule,
     }  # fmt: skip
 
 

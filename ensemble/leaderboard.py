@@ -21,7 +21,7 @@ from data.values import parse_day
 from data.windows import DAY
 from ensemble.audit_parts import Runs
 from ensemble.beside import Beside
-from ensemble.columns import RANKED_BY
+from ensemble.classes import ranked_by, told_classes
 from ensemble.draw import draw_page
 from ensemble.rescore import later_origins, rescored
 from ensemble.scored import LeaderboardSettings, Scored
@@ -212,10 +212,10 @@ def main(config: LeaderboardConfig) -> str:
             _make(config, folders, run)
     board = pd.read_parquet(config.out / f"{BOARD}.parquet")
     board = board[board["origin"] == board["origin"].max()]
-    first = board.iloc[0]
+    first, classes = board.iloc[0], told_classes(folders["ensemble"])
     head = f"Leaderboard of {first['origin']:%Y-%m-%d} for {first['target_start']:%Y-%m-%d} to"
-    head += f" {first['target_end']:%Y-%m-%d}, by {RANKED_BY[config.by]}"
+    head += f" {first['target_end']:%Y-%m-%d}, by {ranked_by(config.by, classes)}"
     head += f" ({min(config.top, len(board))} of {len(board)} styles):"
     told = load_manifest(config.out, "leaderboard")["metrics"]
-    lines = [head, terminal_table(board, config.top), str(config.out / "index.html")]
+    lines = [head, terminal_table(board, config.top, classes), str(config.out / "index.html")]
     return "\n\n".join([*([_told_posts(told["posts"], config)] if "posts" in told else []), *lines])

@@ -22,6 +22,7 @@ from ensemble.figures import decimals_of
 from ensemble.history import PAST_COLUMNS, came, share_history
 from ensemble.proposed import COLUMNS as PROPOSED
 from ensemble.record import ENSEMBLE, Record, build_record, calibration, errors
+from rank.edges import band_of
 from rank.reasons import TEXTS as REASON_TEXTS
 
 MOVERS = 5
@@ -60,6 +61,8 @@ class PageMeta:
     """Address of a page that searches the pictures, which a server has; "" = none."""
     origins: tuple[pd.Timestamp, ...] = ()
     """Days that a server has leaderboards of; none in a file."""
+    classes: str = "change"
+    """The rule that the classes were cut by, which tells what they are called (`rank.edges.Edges.fit`)."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,7 @@ def page_data(board: pd.DataFrame, sources: Sources, meta: PageMeta) -> dict[str
     places = {style: place for place, style in enumerate(board["style"])}
     posts = Sums.of(sources.panel).until(origin).total(origin - (RECENT_DAYS - 1) * DAY, origin)
     return {
+        "classes": "band" if band_of(meta.classes) else meta.classes, "band": plain(band_of(meta.classes)),
         "title": meta.title, "feed": meta.feed, "ranked_by": meta.ranked_by, "language": meta.language,
         "search": meta.search, "origins": [plain(day) for day in meta.origins], "interval": meta.interval,
         "origin": plain(origin), "target_start": plain(first["target_start"]), "target_end": plain(first["target_end"]),

@@ -26,6 +26,7 @@ from ensemble.board import recent_emerging
 from ensemble.history import came
 from ensemble.live import Live
 from ensemble.record import build_record
+from rank.edges import class_names
 from rank.reasons import TEXTS as REASON_TEXTS
 from stylecast.errors import UserError
 
@@ -84,6 +85,7 @@ def board(live: Live, day: date | None, words: str, sort: str, limit: int, offse
     return Board(
         origin=origin.date(), target_start=plain(first["target_start"]), target_end=plain(first["target_end"]),
         origins=[known.date() for known in live.origins], found=len(table), emerging_share=share,
+        classes=class_names(live.scored.classes),
         styles=[style_of(row) for row in table.iloc[offset : offset + limit].to_dict("records")],
         emerging=_emerging(live, origin), record=_record(live),
     )  # fmt: skip

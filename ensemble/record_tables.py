@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from data.panel_seen import Seen
+from ensemble.classes import told_names
 from ensemble.figures import skill_text
 from ensemble.score import cells_of, order_of_growth, said_classes, splits
 from ensemble.walk import Walk
 from rank.backtest import Backtest, best_rung
-from rank.edges import NAMES
 from rank.metrics import held
 
 OF_ERROR = {
@@ -65,7 +65,7 @@ def table_text(backtest: Backtest, walk: Walk, scores: pd.DataFrame, level: floa
     if len(test):
         row = test.iloc[0]
         lines.append(
-            f"classes: {', '.join(NAMES[backtest.thresholds.of])}; floors of accuracy (macro F1): majority "
+            f"classes: {told_names(backtest.thresholds.rule)}; floors of accuracy (macro F1): majority "
             f"{row['majority_accuracy']:.1%} ({row['majority_f1']:.2f}), mean reversion "
             f"{row['reversion_accuracy']:.1%} ({row['reversion_f1']:.2f})"
         )

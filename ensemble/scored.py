@@ -9,6 +9,7 @@ import pandas as pd
 from data.panel import Panel
 from data.windows import DAY
 from ensemble.board import LEAST_POSTS, build_leaderboard, target_of
+from ensemble.classes import told_classes
 from ensemble.proposed import proposed_at
 from ensemble.ranks import Order
 from ensemble.record import ENSEMBLE
@@ -28,8 +29,8 @@ class LeaderboardSettings:
     """Last day that the forecast looked at (YYYY-MM-DD), or FIRST:LAST for all origins between, either of which may be
     left out; by default the latest."""
     by: Order = "growth"
-    """What `rank` follows: growth against the share now, share (as predicted), rising (its probability), or change in
-    percentage points."""
+    """What `rank` follows: growth against the share now, share (as predicted), rising (its probability; of a high
+    share where `rank --classes level` was asked for), or change in percentage points."""
     least_posts: float = LEAST_POSTS
     """Styles with fewer posts in the last 28 days rank after all others, posts: a few more make any growth."""
     pictures: int = 6
@@ -68,6 +69,8 @@ class Scored:
     """New styles that are proposed."""
     interval: float
     """What part of the true shares `lower` to `upper` are meant to hold, 0 to 1."""
+    classes: str
+    """The rule that the classes of the forecast were cut by (`rank.edges.Edges.fit`)."""
     before: Panel | None = None
     """The counts without the posts that were taken in later; None where all are of the run."""
     since: pd.Timestamp | None = None
@@ -89,6 +92,7 @@ class Scored:
             pd.read_csv(ensemble / "metrics.csv"), pd.read_parquet(why) if why.is_file() else None,
             read_proposals(styles) if (styles / PROPOSALS).is_file() else pd.DataFrame(columns=COLUMNS),
             load_config(ensemble, EnsembleConfig).interval,
+            told_classes(ensemble),
         )  # fmt: skip
 
     @property

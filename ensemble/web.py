@@ -46,20 +46,37 @@ async def leaderboard(request: Request, live: Run, origin: date | None = None) -
                                                                   "frame-ancestors 'none'"})  # fmt: skip
 
 
+LANGUAGES = ("en", "zh")
+
+
+def chosen_language(request: Request) -> str:
+    """`zh` or `en`, as the address asks for; "" where it asks for none."""
+    asked = request.query_params.get("lang", "")
+    return asked if asked in LANGUAGES else ""
+
+
 def language_of(request: Request, live: Live) -> str:
     """`zh` or `en`: what the address asks for, else what the server was started with, else what the browser prefers."""
-    asked = request.query_params.get("lang") or live.settings.language
-    if asked not in ("en", "zh"):
+    asked = chosen_language(request) or live.settings.language
+    if asked not in LANGUAGES:
         asked = request.headers.get("accept-language", "").strip().lower()[:2]
     return "zh" if asked == "zh" else "en"
+
+
+def _in_language(request: Request, language: str) -> str:
+    """The address of this very page in a language."""
+    return f"{request.url.path}?{request.url.include_query_params(lang=language).query}"
 
 
 def _search_page(
     request: Request, live: Live, q: str, told: str, found: Hits | Alike | None, status: int
 ) -> HTMLResponse:
     language = language_of(request, live)
+    # What a picture found has no address that another language could be asked for by.
+    switch = "" if request.method == "POST" else _in_language(request, "en" if language == "zh" else "zh")
     html = templates().get_template("search.html.j2").render(
         q=q, told=told, found=found, words=words(language), language=language,
+        chosen=chosen_language(request), switch=switch,
         unknown=found.unknown if isinstance(found, Hits) else [],
         style=found.style if isinstance(found, Alike) else None, board=live.scored is not None,
         title=live.settings.title, quote=lambda text: quote(text, safe=""),

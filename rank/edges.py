@@ -18,6 +18,16 @@ NAMES = {"change": ("falls", "holds", "rises"), LEVEL: ("low", "middle", "high")
 """What the three classes are called, by what the edges are of."""
 
 
+def class_names(classes: str) -> tuple[str, str, str]:
+    """What the three classes are called by a rule of `Edges.fit`."""
+    return NAMES[LEVEL if classes == LEVEL else "change"]
+
+
+def band_of(classes: str) -> float:
+    """Percent that a band of `Edges.fit` goes down and up, 0 for another rule."""
+    return float(classes.removeprefix("band:")) if classes.startswith("band:") else 0.0
+
+
 @dataclass(frozen=True)
 class Edges:
     """Where one class ends and the next begins."""
@@ -28,6 +38,13 @@ class Edges:
     """Above it: the third."""
     of: Literal["change", "level"] = "change"
     """Of growth (log share against the reference), or of the share at the target (0..1)."""
+    band: float = 0.0
+    """Percent down and up that the edges were set at; 0 = they are terciles."""
+
+    @property
+    def rule(self) -> str:
+        """The rule of `fit` that they were found by."""
+        return f"band:{self.band:g}" if self.band else self.of
 
     @classmethod
     def fit(cls, classes: str, growth_N: np.ndarray, share_N: np.ndarray) -> "Edges":
@@ -46,7 +63,7 @@ class Edges:
             part = float(found[1]) / 100
             if not 0 < part < 1:
                 raise UserError(f"--classes {classes}: give a band between 0 and 100 percent, such as band:5")
-            return cls(float(np.log1p(-part)), float(np.log1p(part)))
+            return cls(float(np.log1p(-part)), float(np.log1p(part)), band=float(found[1]))
         if classes not in NAMES:
             raise UserError(
                 f"--classes {classes}: unknown; give change (terciles of it), level (terciles of share) or band:5 "

@@ -17,6 +17,7 @@ import pandas as pd
 import tyro
 from safetensors.numpy import load_file
 
+from data.fitted import FOLDER as FITTED
 from data.posts import Posts
 from data.splits import parse_cut_off
 from recall.cluster import Clusters
@@ -130,7 +131,7 @@ def _new_styles(rows: pd.DataFrame, ids: list[str], first_cluster: int, pictures
 def _write(config: AcceptConfig, rows: pd.DataFrame, posts: Posts, settings: AcceptedConfig, run: Run) -> None:
     old = config.styles
     for path in sorted(old.iterdir()):
-        if path.is_dir() and path.name == "text":
+        if path.is_dir() and path.name in ("text", FITTED):
             shutil.copytree(path, run.folder / path.name, dirs_exist_ok=True)
         elif path.is_file() and path.name not in MADE_ANEW and path.stem not in OF_TABLES:
             shutil.copy(path, run.folder / path.name)
@@ -208,5 +209,6 @@ def main(config: AcceptConfig) -> str:
     with open_run(config.out, "styles", accepted, inputs, force=config.force, seed=manifest["seed"]) as run:
         if run is not None:
             run.metrics |= manifest["metrics"]
+            run.fitted_on |= manifest["fitted_on"]
             _write(config, rows, own or Posts.load(inputs["posts"]), accepted, run)
     return f"{config.out}: {', '.join(f'{p} is a style' for p in rows['proposal'])}"

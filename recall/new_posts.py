@@ -53,10 +53,12 @@ def read_new(new: NewPosts, folder: Path, out: Path) -> Posts:
     before, known = load_config(folder, PrepareConfig), Posts.load(folder)
     if before.sentiment and new.comments is None:
         raise UserError(f"{folder} read what comments feel: give those on the new posts by --comments")
+    if new.comments is not None and not before.sentiment:
+        raise UserError(f"--comments {new.comments}: {folder} read none, so no model of the run knows what they feel")
     root = new.image_root or before.image_root
     # Words come by the run's own dictionary, which it keeps.
     config = replace(
-        before, posts=new.posts, image_root=root, comments=new.comments if before.sentiment else None, sample=0, now="",
+        before, posts=new.posts, image_root=root, comments=new.comments, sample=0, now="",
         dictionary=(), stopwords=(), out=out, force=True, explain="",
     )  # fmt: skip
     prepare(config, Lexicon.load(folder), frozenset(known.table["post_id"]))

@@ -29,7 +29,7 @@ from recall.new_posts import NewPosts, embed_posts, later_copies, read_new
 from recall.style_tables import ASSIGNMENTS, PANEL, STYLES
 from recall.styles import StylesConfig
 from stylecast.errors import UserError
-from stylecast.runs import load_config, load_manifest
+from stylecast.runs import identity_of, input_of, load_config, load_manifest
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ def fit_of(styles: Path) -> StylesConfig:
     """The config that the styles of a run were found by; of styles that others were accepted into, the first run's.
 
     Raises:
-        UserError: the styles are of own vectors, which new posts have none of.
+        UserError: the first run is gone, or another; the styles are of own vectors, which new posts have none of.
     """
     inputs = load_manifest(styles, "styles")["inputs"]
-    if "styles" in inputs:
-        before = Path(inputs["styles"]["path"])
-        beside = styles.parent / before.name
-        return fit_of(beside if beside.is_dir() else before)
+    if told := inputs.get("styles"):
+        before = input_of(styles, told)
+        if before is None or identity_of(before) != told["identity"]:
+            raise UserError(f"{told['path']}: the styles that {styles} was made from are not there; put them back")
+        return fit_of(before)
     if "vectors" in inputs:
         raise UserError(f"{styles}: its styles were found in own vectors (--vectors), which new posts do not have")
     return load_config(styles, StylesConfig)
@@ -110,9 +111,9 @@ def _items(
 
 
 def _assigned(
-    folders: Mapping[str, Path], items: Items, known: pd.DataFrame, clusters: Clusters, ids: np.ndarray
+    folders: Mapping[str, Path], items: Items, known: pd.DataFrame, clusters: Clusters, by_cluster: pd.DataFrame
 ) -> pd.DataFrame:
-    """The new items, each with the nearest style; those far from all are emerging.
+    """The new items, each with the nearest style that was known by then; those far from all are emerging.
 
     Raises:
         UserError: the run's items are not those that it assigned.
@@ -121,9 +122,16 @@ def _assigned(
     if not np.array_equal(table["id"].to_numpy(str)[:count], known["id"].to_numpy(str)):
         folder = folders["styles"]
         raise UserError(f"{folder / ASSIGNMENTS}: not the items of its vectors; run `stylecast styles --force`")
-    labels_N, distance_N = clusters.predict(items.vectors_ND[count:])
+    distance_NK = clusters.distances(items.vectors_ND[count:])
+    if "known_from" in by_cluster:  # as in `recall.accept`: nothing from before its scan, and nothing far, is its
+        early_NK = table["time"].to_numpy()[count:, None] < by_cluster["known_from"].to_numpy()
+        accepted_K = by_cluster["known_from"].notna().to_numpy()
+        distance_NK[early_NK | (accepted_K & (distance_NK > clusters.far))] = np.inf
+    ids, distance_N = by_cluster["style"].to_numpy(object), distance_NK.min(axis=1)
     return table.iloc[count:].assign(
-        style=ids[labels_N], distance=distance_N.astype(np.float32), emerging=distance_N > clusters.far
+        style=ids[distance_NK.argmin(axis=1)],
+        distance=distance_N.astype(np.float32),
+        emerging=distance_N > clusters.far,
     )
 
 
@@ -142,15 +150,17 @@ def take_in(folders: Mapping[str, Path], new: NewPosts, work: Path) -> Taken:
     styles = folders["styles"]
     fit, counted = fit_of(styles), _counted(styles)
     old, posts = Posts.load(folders["prepare"]), read_new(new, folders["prepare"], work / "prepare")
+    if counted.author_cap and "author_id" not in posts.table:
+        raise UserError(f"{new.posts}: no column `author_id`, by which the run counts (--author-cap); add it")
     for name, out in (("recall", "recall"), ("garment recall", "garment")):
         if name in folders:
             embed_posts(folders[name], work / "prepare", work / out)
     cut_off, newest = parse_cut_off(fit.cut_off), old.table["time"].max()
     items, first_N = _items(folders, work, fit, old, posts, cut_off)
     known, described = pd.read_parquet(styles / ASSIGNMENTS), pd.read_parquet(styles / STYLES)
+    by_cluster = described.sort_values("cluster", ignore_index=True)
     clusters = Clusters.load(styles / "clusters.safetensors")
-    ids = described.sort_values("cluster")["style"].to_numpy(object)
-    added = _assigned(folders, items, known, clusters, ids)
+    added = _assigned(folders, items, known, clusters, by_cluster)
     if added.empty:
         raise UserError(f"{new.posts}: no new post has a {'picture' if fit.source != 'text' else 'word'} that is known")
     if counted.duplicates == "once":
@@ -162,8 +172,8 @@ def take_in(folders: Mapping[str, Path], new: NewPosts, work: Path) -> Taken:
     panel = count_styles(assignments, table, counted)
     _same_numbers(panel, Panel.read(styles / PANEL, granularity="day"), new.posts)
     found = scan(
-        assignments, first_N, items.vectors_ND, clusters, list(ids), described, table, Words.of(table),
-        cut_off or newest.normalize() + pd.Timedelta(days=1), fit.emerging,
+        assignments, first_N, items.vectors_ND, clusters, by_cluster["style"].tolist(), described, table,
+        Words.of(table), cut_off or newest.normalize() + pd.Timedelta(days=1), fit.emerging,
     )  # fmt: skip
     return Taken(
         posts, table, pd.concat([old.pictures, posts.pictures], ignore_index=True), assignments, panel,

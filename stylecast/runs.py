@@ -126,6 +126,19 @@ def load_manifest(folder: Path, stage: str) -> dict[str, Any]:
     return manifest
 
 
+def input_of(folder: Path, told: dict[str, str]) -> Path | None:
+    """The run that an input of another was: beside it, since runs move together, or where it lay; None if it is gone.
+
+    Args:
+        folder: the run that was made from it.
+        told: what its manifest tells of the input.
+    """
+    places = [folder.parent / Path(told["path"]).name, Path(told["path"])]
+    places = [place for place in places if (place / MANIFEST).is_file()]
+    same = [place for place in places if identity_of(place) == told["identity"]]
+    return next(iter(same or places), None)
+
+
 def load_config(folder: Path, cls: type[C]) -> C:
     """The resolved config that a run was made with."""
     return read_config(folder / "config.json", cls)

@@ -14,7 +14,7 @@ function showHead() {
   at("lead").textContent = say("lead", { feed, origin: date(data.origin) });
   at("nav").setAttribute("aria-label", say("nav"));
   at("nav").replaceChildren(...PARTS.map((part) => h("a", { href: address({ part }) }, say(part))),
-    data.search ? h("a", { href: data.search }, say("search_pictures")) : "");
+    data.search ? h("a", { href: searchAddress() }, say("search_pictures")) : "");
   for (const part of PARTS) at(`h-${part}`).textContent = say(part);
   showSwitches();
   showFacts();

@@ -107,7 +107,7 @@ function drawStyle(place) {
   const { frame, draw } = fanBlock(place, dialog);
   const pictures = images(data.pictures[place], name, 99, 128);
   const search = data.search && board.keywords[place]
-    ? h("p", {}, h("a", { href: `${data.search}?q=${encodeURIComponent(board.keywords[place].split(" ").slice(0, 3).join(" "))}` }, say("search_words"))) : null;
+    ? h("p", {}, h("a", { href: searchAddress(board.keywords[place].split(" ").slice(0, 3).join(" ")) }, say("search_words"))) : null;
   clear(dialog);
   dialog.append(
     h("div", { class: "bar" },

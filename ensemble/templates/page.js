@@ -26,6 +26,14 @@ function address(changes) {
   return `#${next}`;
 }
 
+// The server's search page, in the language that was chosen here.
+function searchAddress(phrase) {
+  const asked = new URLSearchParams();
+  if (phrase) asked.set("q", phrase);
+  if (state.lang) asked.set("lang", chinese() ? "zh" : "en");
+  return [data.search, String(asked)].filter(Boolean).join("?");
+}
+
 function change(changes) {
   history.replaceState(null, "", address(changes));
   parse();
@@ -40,12 +48,14 @@ const locale = () => (chinese() ? "zh-CN" : "en-GB");
 let printing = false;
 
 // The text of a name, its {places} filled; a name that is not known is an error of this page, not of its data.
+// What the classes are decides some texts: they stand by `name@level` and `name@band`.
 function say(name, values = {}) {
-  const texts = words[name];
+  const texts = words[`${name}@${data.classes}`] || words[name];
   if (!texts) throw new Error(`no words for ${name}`);
-  return texts[chinese() ? 1 : 0].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  return texts[chinese() ? 1 : 0].replace(/\{(\w+)\}/g, (_, key) => (key === "band" ? bandText() : values[key]));
 }
 
+const bandText = () => number(data.band / 100, { style: "percent", maximumFractionDigits: 2 });
 const has = (name) => Object.hasOwn(words, name);
 const HAN = /[\u3400-\u9fff]/;
 // Without it a browser draws Han characters in the Japanese or Korean form that its font prefers.

@@ -2,6 +2,7 @@
 
 import stylecast  # noqa: F401  # isort: skip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,26 @@ def test_it_tells_reasons_episodes_and_members(run: Path, tmp_path: Path) -> Non
     assert {episode["style"] for episode in why["episodes"]} <= {"007", "7", "大衣", "死", "生"}
     assert all(episode["origin"] < why["origin"] for episode in why["episodes"])
     assert all(episode["origin"] in text for episode in why["episodes"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "names", "note"),
+    [("change", ("falls", "holds", "rises"), ""), ("band:5", ("falls", "holds", "rises"), " (holds: within ±5%)"),
+     ("level", ("low", "middle", "high"), "")],
+)  # fmt: skip
+def test_the_classes_are_called_what_they_are(
+    run: Path, tmp_path: Path, classes: str, names: tuple[str, ...], note: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    weights = json.loads((run / "weights.json").read_text(encoding="utf-8"))
+    assert weights["classes"] == "change"
+    (folder / "weights.json").write_text(json.dumps(weights | {"classes": classes}), encoding="utf-8")
+    text = main(ExplainConfig(run=folder, style="7", out=tmp_path / "why.json"))
+    why = json.loads((tmp_path / "why.json").read_text(encoding="utf-8"))
+    assert why["classes"] == classes
+    chances = zip(names, (why["p_down"], why["p_flat"], why["p_up"]), strict=True)
+    assert f"%; {', '.join(f'{name} {chance:.0%}' for name, chance in chances)}{note}\n" in text
 
 
 def test_an_origin_of_the_test_has_its_own_reasons_and_weights(run: Path) -> None:

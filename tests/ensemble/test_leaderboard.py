@@ -1,6 +1,7 @@
 """The board by hand, its errors, and the whole stage on toy run folders."""
 
 import stylecast  # noqa: F401  # isort: skip
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -198,7 +199,12 @@ class _NoConfig:
 
 
 def _earlier_runs(
-    root: Path, panel: Panel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame
+    root: Path,
+    panel: Panel,
+    forecast: pd.DataFrame,
+    styles: pd.DataFrame,
+    metrics: pd.DataFrame,
+    classes: str = "change",
 ) -> None:
     posts = _posts()
     with open_run(root / "prepare", "prepare", _NoConfig(), {}) as run:
@@ -218,6 +224,7 @@ def _earlier_runs(
         assert run is not None
         forecast.to_parquet(run.folder / "forecast.parquet")
         metrics.to_csv(run.folder / "metrics.csv", index=False)
+        (run.folder / "weights.json").write_text(json.dumps({"classes": classes} if classes else {}), encoding="utf-8")
 
 
 def test_whole_stage(
@@ -238,6 +245,33 @@ def test_whole_stage(
     assert page.count("data:image/jpeg;base64,") == 2  # p1/0 and p2/0
     board = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
     assert board["style"].tolist() == ["a", "d", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "outlooks", "by"),
+    [("change", ("rises 70%", "falls 70%"), "by probability of rising"),
+     ("band:5", ("rises 70%", "falls 70%"), "by probability of rising"),
+     ("level", ("high 70%", "low 70%"), "by probability of a high share")],
+)  # fmt: skip
+def test_the_classes_are_called_what_they_are(
+    make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame, tmp_path: Path,
+    classes: str, outlooks: tuple[str, str], by: str,
+) -> None:  # fmt: skip
+    _earlier_runs(tmp_path, make_panel(), forecast, styles, metrics, classes)
+    told = main(LeaderboardConfig(run=tmp_path, out=tmp_path / "board", by="rising"))
+    assert by in told
+    assert all(outlook in told for outlook in outlooks)
+    assert ("high" in told, "falls" in told) == (classes == "level", classes != "level")
+    page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
+    assert f'"classes":"{classes.partition(":")[0]}","band":{5 if classes == "band:5" else 0}' in page
+
+
+def test_a_run_that_does_not_tell_its_classes_is_refused(
+    make_panel: MakePanel, forecast: pd.DataFrame, styles: pd.DataFrame, metrics: pd.DataFrame, tmp_path: Path
+) -> None:
+    _earlier_runs(tmp_path, make_panel(), forecast, styles, metrics, classes="")
+    with pytest.raises(UserError, match=r"does not tell what its classes are: .*--force"):
+        main(LeaderboardConfig(run=tmp_path, out=tmp_path / "board"))
 
 
 def test_a_range_of_origins_is_one_table(

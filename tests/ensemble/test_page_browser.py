@@ -1,12 +1,14 @@
 """The page as a person has it: sorted, filtered, opened, in two languages, on a phone, in the dark, on paper."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from ensemble.page_data import PageMeta
 from tests.browser import DESKTOP, PHONE, Browser
 from tests.ensemble.boards import HOSTILE, page_of
 
@@ -147,6 +149,49 @@ def test_two_languages(browser: Browser, small: str) -> None:
     browser.open(f"{small}#lang=zh")
     browser.find("#language").click()
     assert browser.find("#when").text == "Known up to 31 May 2024 · Forecast for July 2024"
+    quiet(browser)
+
+
+CHANGE = ["rises", "holds", "falls"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "names", "told", "meaning", "chinese"),
+    [
+        ("change", CHANGE, "falls 10%, holds 20%, rises 70%", "falls, holds or rises", "下降、持平、上升的概率"),
+        ("level", ["high", "middle", "low"], "low 10%, middle 20%, high 70%", "is low, middle or high", "低、中、高"),
+        ("band:2.5", CHANGE, "falls 10%, holds (within ±2.5%) 20%, rises 70%", "falls by more than 2.5%", "±2.5%"),
+    ],
+)
+def test_classes_are_called_what_they_are(
+    browser: Browser, tmp_path: Path, classes: str, names: list[str], told: str, meaning: str, chinese: str
+) -> None:
+    page = tmp_path / "index.html"
+    meta = PageMeta(language="en", classes=classes, ranked_by="rising")
+    page.write_text(page_of(20, 0, 16, meta), encoding="utf-8")
+    browser.size(DESKTOP)
+    browser.open(f"{page.as_uri()}#sort=-p_up")
+    assert browser.texts("#outlook option")[1:] == names
+    cells = browser.texts("#board td.c-p_up")
+    assert any(names[0] in cell for cell in cells)
+    assert any(names[2] in cell for cell in cells)
+    assert meaning in browser.find("#guide").text
+    seen = " ".join(browser.texts("#facts, #tools, #board"))
+    if classes == "level":
+        assert "probability of a high share" in seen
+        assert not re.search(r"rises|holds|falls|rising|Outlook|outlook", seen)
+    else:
+        assert "probability of rising" in seen
+        assert not re.search(r"low\b|middle|high|Level", seen)
+    browser.find("#board a[data-style]").click()
+    browser.until("return document.getElementById('detail').open")
+    assert told in browser.find("#detail .outlook").text
+    browser.open(f"{page.as_uri()}#lang=zh")
+    assert chinese in browser.find("#guide").text
+    assert browser.texts("#board thead .c-p_up") == ["未来水平" if classes == "level" else "走势"]
+    assert browser.texts("#outlook option")[1:] == (
+        ["高", "中", "低"] if classes == "level" else ["上升", "持平", "下降"]
+    )
     quiet(browser)
 
 

@@ -20,7 +20,7 @@ TARGET = Target.parse("calendar-month:2")
 Told = tuple[Backtest, Walk, pd.DataFrame]
 
 
-@pytest.fixture(scope="module", params=["change", "level"])
+@pytest.fixture(scope="module", params=["change", "level", "band:5"])
 def told(request: pytest.FixtureRequest) -> Told:
     panel = make_panel(800)
     backtest = run_backtest(panel, TARGET, split_origins(panel, TARGET, 4, 4), (), classes=request.param)
@@ -45,7 +45,8 @@ def test_skill_lies_within_its_interval(told: Told) -> None:
     text = table_text(told[0], told[1], table.reset_index())
     assert skill_text(row["skill"], row["skill_low"], row["skill_high"]) in text
     assert f"{row['width_95']:.3g}" in text
-    assert ("low, middle, high" in text) == (told[0].thresholds.of == "level")
+    names = {"level": "low, middle, high;", "band:5": "falls, holds, rises (holds: within ±5%);"}
+    assert f"classes: {names.get(told[0].thresholds.rule, 'falls, holds, rises;')}" in text
 
 
 def test_by_style_and_origin_the_slow_way(told: Told) -> None:

@@ -54,6 +54,7 @@ def test_the_leaderboard_is_that_of_the_run(client: TestClient, run: Path) -> No
     told = client.get("/api/leaderboard").json()
     assert told["found"] == len(table) == len(told["styles"])
     assert told["origin"] == str(table["origin"].iloc[0].date()) == told["origins"][-1]
+    assert told["classes"] == ["falls", "holds", "rises"]
     for row, style in zip(table.to_dict("records"), told["styles"], strict=True):
         assert style["style"] == row["style"]
         for name in (

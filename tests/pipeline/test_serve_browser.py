@@ -81,3 +81,45 @@ def test_a_search_by_words_and_by_a_picture(
     assert browser.find("h1").text == "搜索图片"
     assert "24 张图片" in browser.find("[role=status]").text
     quiet(browser)
+
+
+def test_leaderboard_and_search_follow_one_switch_of_the_language(
+    browser: Browser, address: str, finished: tuple[RunConfig, str], world: Path
+) -> None:
+    phrase = Searcher.load(finished[0].out / "recall").models.vocabulary.words[3]
+    browser.size(DESKTOP)
+    browser.open(address)
+    browser.find("#language").click()
+    browser.find("#nav a[href^='/search']").click()
+    assert browser.find("h1").text == "搜索图片"
+    assert browser.run("return document.documentElement.lang") == "zh-Hans"
+    # A phrase and a picture are answered in the language that asked.
+    browser.find("#q").send_keys(phrase)
+    browser.find("form[role=search] button").click()
+    browser.until("return document.querySelectorAll('.hits img').length === 24")
+    assert browser.find("[role=status]").text.startswith("24 张图片")
+    browser.find("#picture").send_keys(str(sorted((world / "images").rglob("*.jpg"))[0]))
+    browser.find("form[method=post] button").click()
+    browser.until("return document.querySelector('.verdict') !== null")
+    assert browser.find(".verdict").text.startswith("图片的风格：")
+    browser.find("#board").click()
+    browser.until("return document.documentElement.dataset.ready === 'yes'")
+    assert browser.find("#h-movers").text == "异动"
+    # So are the words of a style; and the search page has the same switch.
+    browser.find("#board a[data-style]").click()
+    browser.until("return document.getElementById('detail').open")
+    browser.find("#detail a[href^='/search']").click()
+    browser.until("return document.querySelector('.hits') !== null")
+    asked = browser.find("#q").get_attribute("value")
+    assert asked
+    assert browser.find("h1").text == "搜索图片"
+    assert browser.find("#language").text == "English"
+    browser.find("#language").click()
+    assert browser.find("h1").text == "Search the pictures"
+    assert browser.find("#q").get_attribute("value") == asked
+    assert browser.blemishes() == []
+    browser.find("#board").click()
+    browser.until("return document.documentElement.dataset.ready === 'yes'")
+    assert browser.find("#h-movers").text == "Movers"
+    assert "lang=en" in browser.driver.current_url
+    quiet(browser)

@@ -111,6 +111,25 @@ def test_the_search_page_shows_hits_without_a_script(client: TestClient, phrase:
     assert "no picture was ever described with" in client.get("/search", params={"q": "火星车"}).text
 
 
+def test_the_language_is_carried_along_where_it_was_chosen(client: TestClient, phrase: str) -> None:
+    for asked, chosen, other in (("zh", "zh", "en"), ("en", "en", "zh"), ("", "", "zh"), ("fr", "", "zh")):
+        page = Page(client.get("/search", params={"q": phrase, "k": 3} | ({"lang": asked} if asked else {})).text)
+        hidden = [field["value"] for field in page.all("input") if field.get("type") == "hidden"]
+        assert hidden == ([chosen] if chosen else [])
+        assert page.all("form")[1]["action"] == (f"/search?lang={chosen}" if chosen else "/search")
+        links = {link["id"]: link["href"] for link in page.all("a") if "id" in link}
+        assert links["board"] == (f"/#lang={chosen}" if chosen else "/")
+        switched = Page(client.get(links["language"]).text)
+        assert switched.all("html")[0]["lang"] == ("zh-Hans" if other == "zh" else "en")
+        assert len(switched.all("img")) == 3
+    # What a picture found has no address, so there is no switch that would lose it.
+    picture = client.get("/api/search", params={"q": phrase, "k": 1}).json()["hits"][0]["picture"]
+    sent = {"picture": ("a.jpg", client.get("/originals", params={"id": picture}).content, "image/jpeg")}
+    answer = Page(client.post("/search?lang=zh", files=sent).text)
+    assert answer.all("html")[0]["lang"] == "zh-Hans"
+    assert "language" not in {link.get("id") for link in answer.all("a")}
+
+
 def test_a_picture_is_sent_by_the_page(client: TestClient, phrase: str) -> None:
     picture = client.get("/api/search", params={"q": phrase, "k": 1}).json()["hits"][0]["picture"]
     data = client.get("/originals", params={"id": picture}).content

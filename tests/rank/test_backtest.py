@@ -120,10 +120,12 @@ def test_a_stored_backtest_comes_back(backtest: Backtest, tmp_path: Path) -> Non
         assert np.array_equal(getattr(again, name), getattr(backtest, name), equal_nan=True)
 
 
-def test_classes_by_a_fixed_band() -> None:
+def test_classes_by_a_fixed_band(tmp_path: Path) -> None:
     panel = make_panel(days=500)
     split = split_origins(panel, TARGET, 2, 2)
     banded = run_backtest(panel, TARGET, split, (BoostMember(BoostConfig(rounds=3, threads=1)),), classes="band:20")
+    save_backtest(banded, tmp_path)
+    assert load_backtest(tmp_path, panel).thresholds.rule == "band:20"
     assert (banded.thresholds.low, banded.thresholds.high) == pytest.approx((np.log(0.8), np.log(1.2)))
     terciles = run_backtest(panel, TARGET, split, (BoostMember(BoostConfig(rounds=3, threads=1)),))
     assert np.array_equal(banded.share_MOS, terciles.share_MOS)
