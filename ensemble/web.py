@@ -69,16 +69,17 @@ def _in_language(request: Request, language: str) -> str:
 
 
 def _search_page(
-    request: Request, live: Live, q: str, told: str, found: Hits | Alike | None, status: int
+    request: Request, live: Live, q: str, found: Hits | Alike | None, status: int = 200, refused: str = ""
 ) -> HTMLResponse:
     language = language_of(request, live)
     # What a picture found has no address that another language could be asked for by.
     switch = "" if request.method == "POST" else _in_language(request, "en" if language == "zh" else "zh")
     html = templates().get_template("search.html.j2").render(
-        q=q, told=told, found=found, words=words(language), language=language,
+        q=q, found=found, status=status, refused=refused, words=words(language), language=language,
         chosen=chosen_language(request), switch=switch,
         unknown=found.unknown if isinstance(found, Hits) else [],
-        style=found.style if isinstance(found, Alike) else None, board=live.scored is not None,
+        style=found.style if isinstance(found, Alike) else None,
+        no_style=isinstance(found, Alike) and found.style is None, board=live.scored is not None,
         title=live.settings.title, quote=lambda text: quote(text, safe=""),
         lang=lambda text: "zh-Hans" if CHINESE.search(text) else "",
     )  # fmt: skip
@@ -91,9 +92,9 @@ async def search(
 ) -> HTMLResponse:
     """A box for a phrase, and what matches it."""
     if not q.strip():
-        return _search_page(request, live, "", "", None, 200)
+        return _search_page(request, live, "", None)
     found = await work(request, partial(questions.hits, live, q, k))
-    return _search_page(request, live, q, found.told, found, 200)
+    return _search_page(request, live, q, found)
 
 
 @pages.post("/search")
@@ -103,8 +104,8 @@ async def search_by_picture(request: Request, live: Run) -> HTMLResponse:
         data = await sent_picture(request)
         found = await work(request, partial(questions.alike, live, data, 24))
     except UploadError as error:
-        return _search_page(request, live, "", error.reason, None, error.status)
-    return _search_page(request, live, "", found.told, found, 200)
+        return _search_page(request, live, "", None, error.status, error.reason)
+    return _search_page(request, live, "", found)
 
 
 def _known(live: Live, picture: str) -> int:

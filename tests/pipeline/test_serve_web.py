@@ -108,7 +108,9 @@ def test_the_search_page_shows_hits_without_a_script(client: TestClient, phrase:
         assert client.get(image["src"]).headers["content-type"] == "image/jpeg"
     for address in {address for address in page.addresses if not address.startswith("#")}:
         assert client.get(address).status_code == 200
-    assert "no picture was ever described with" in client.get("/search", params={"q": "火星车"}).text
+    unknown = client.get("/search", params={"q": "火星车"}).text
+    assert "No picture was ever described with: 火星车. Try other words." in unknown
+    assert "没有图片的文字含有：火星车。" in client.get("/search", params={"q": "火星车", "lang": "zh"}).text
 
 
 def test_the_language_is_carried_along_where_it_was_chosen(client: TestClient, phrase: str) -> None:
@@ -138,7 +140,9 @@ def test_a_picture_is_sent_by_the_page(client: TestClient, phrase: str) -> None:
     assert len(Page(page).all("img")) == 24
     refused = client.post("/search", files={"picture": ("a.jpg", b"no picture", "image/jpeg")})
     assert refused.status_code == 415
-    assert "no picture that can be read" in refused.text
+    assert "The file is no picture that can be read: send a JPEG" in refused.text
+    refused = client.post("/search?lang=zh", files={"picture": ("a.jpg", b"no picture", "image/jpeg")})
+    assert "无法读取该文件" in refused.text
 
 
 def test_what_people_wrote_stays_text(run: Path, phrase: str) -> None:
