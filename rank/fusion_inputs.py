@@ -24,7 +24,7 @@ from rank.gaussian import Kernel
 from rank.history_features import noise, relative_size, share_rank, trailing
 from rank.lead import Lead, lead_of, shrunk_level
 from rank.look import Look
-from rank.metrics import is_hot
+from rank.metrics import is_hot, top_edges
 
 OUTLOOK = "start"
 TRAILING = (7, 28, 91)
@@ -68,7 +68,8 @@ class Reader:
         styles = len(self.panel.styles)
         start_OS = np.stack([self._start(*both) for both in zip(looks, leads, strict=True)])
         level_OS = start_OS + np.stack([log_reference(look) for look in looks])
-        edge_OS = level_OS - np.quantile(level_OS, 1 - self.config.hot_part, axis=1, keepdims=True)
+        seen_OS = np.stack([look.seen_S for look in looks])
+        edge_OS = level_OS - np.nan_to_num(top_edges(level_OS, seen_OS, self.config.hot_part))
         return Windows(
             np.tile(np.arange(styles), len(looks)),
             np.repeat(np.array([self.panel.index(origin) for origin in origins], dtype=np.int64), styles),
@@ -77,7 +78,7 @@ class Reader:
             edge_OS.ravel(),
             np.concatenate([look.reference_S for look in looks]),
             np.repeat([look.half for look in looks], styles),
-            np.concatenate([look.seen_S for look in looks]),
+            seen_OS.ravel(),
         )
 
     def labels(self, origins: pd.DatetimeIndex, windows: Windows, training: bool = False) -> Labels:

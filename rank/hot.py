@@ -28,8 +28,8 @@ def hot_scores(backtest: Backtest, score_OS: np.ndarray, origins: pd.DatetimeInd
         use_S = use_OS[place]
         if not use_S.any():
             continue
-        hot_S = is_hot(backtest.truth_OS[place], backtest.hot_part)[use_S]
-        said_S = is_hot(np.where(use_S, score_OS[place], 0.0), backtest.hot_part)[use_S]
+        hot_S = is_hot(backtest.truth_OS[[place]], backtest.hot_part)[0, use_S]
+        said_S = is_hot(np.where(use_S, score_OS[[place]], 0.0), backtest.hot_part)[0, use_S]
         areas.append(auc(hot_S, score_OS[place][use_S]))
         scores.append(f1(hot_S, said_S))
     known = np.isfinite(areas)

@@ -99,9 +99,19 @@ def macro_f1(truth_N: np.ndarray, predicted_N: np.ndarray, classes: int = len(CL
     return float(np.mean(scores)) if scores else float("nan")
 
 
+def top_edges(value_OS: np.ndarray, among_OS: np.ndarray, part: float) -> np.ndarray:
+    """From which value on a style is in the top part of those named, O×1; NaN where none is.
+
+    Styles that come later are not among those of an origin: how many they are must move no edge.
+    """
+    edges = [np.quantile(value_S[among_S], 1 - part) if among_S.any() else np.nan
+             for value_S, among_S in zip(value_OS, among_OS, strict=True)]  # fmt: skip
+    return np.array(edges)[:, None]
+
+
 def is_hot(share_OS: np.ndarray, part: float) -> np.ndarray:
-    """Which styles of each origin are in its top part by share, bool; none where the share is 0 or not known."""
-    return (share_OS >= np.quantile(share_OS, 1 - part, axis=-1, keepdims=True)) & (share_OS > 0)
+    """Which styles of each origin are in the top part of those that have a share, bool; none where it is not known."""
+    return share_OS >= top_edges(share_OS, share_OS > 0, part)
 
 
 def f1(truth_N: np.ndarray, said_N: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.metrics import pairwise_distances, silhouette_samples
 
-from recall.groups import kmeans
+from recall.groups import TRIED, kmeans
 from recall.hierarchy import merge_twins
 
 log = logging.getLogger(__name__)
@@ -82,15 +82,14 @@ def find_groups(point_NP: np.ndarray, low: int, top: int, flat: float, smallest:
     silhouette = Silhouette(point_NP)
     label, told = {}, {}
     for k in candidates(low, top):
-        label[k] = kmeans(point_NP, k, seed)
+        label[k] = kmeans(point_NP, k, seed, TRIED)
         told[k] = silhouette(label[k])
     curve = {k: value for k, (value, _) in told.items()}
     few = best_k(told)
-    if not flat:
-        return Groups(label[few], curve)
-    found = int(merge_twins(point_NP, label[max(label)], flat, few, smallest).max()) + 1
-    log.info("silhouette tells %d groups, the valleys between them %d", few, found)
-    if found not in label:
-        label[found] = kmeans(point_NP, found, seed)
-        curve[found] = silhouette(label[found])[0]
-    return Groups(label[found], dict(sorted(curve.items())))
+    found = few
+    if flat:
+        found = int(merge_twins(point_NP, label[max(label)], flat, few, smallest).max()) + 1
+        log.info("silhouette tells %d groups, the valleys between them %d", few, found)
+    label_N = kmeans(point_NP, found, seed)
+    curve[found] = silhouette(label_N)[0]
+    return Groups(label_N, dict(sorted(curve.items())))

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.cluster import HDBSCAN, kmeans_plusplus
 
 STEPS = 50  # of k-means; it has settled long before
-STARTS = 4
+TRIED = 4  # starts of k-means, while its number of groups is looked for
+STARTS = 16  # and for the groups that are kept: how good the cheapest is hangs less on the seed
 LOOKED_AT = 1500  # points of a group that a valley is looked for in
 
 
@@ -30,10 +31,10 @@ def lloyd(point_NP: np.ndarray, start_KP: np.ndarray) -> tuple[np.ndarray, np.nd
     return label_N[:, 0], found.centroids.astype(np.float64), float(square_N.sum(dtype=np.float64))
 
 
-def kmeans(point_NP: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Labels N of the best of a few k-means, each started by k-means++ (Arthur & Vassilvitskii, 2007)."""
+def kmeans(point_NP: np.ndarray, k: int, seed: int, starts: int = STARTS) -> np.ndarray:
+    """Labels N of the cheapest of some k-means, each started by k-means++ (Arthur & Vassilvitskii, 2007)."""
     best: tuple[float, np.ndarray] | None = None
-    for start in range(STARTS):
+    for start in range(starts):
         # Seeds are drawn as 32-bit numbers; those of different k must not share their draws.
         draw = np.random.RandomState(np.random.SeedSequence([seed, k, start]).generate_state(1))
         centre_KP, _ = kmeans_plusplus(point_NP, k, random_state=draw)

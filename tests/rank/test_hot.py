@@ -27,7 +27,11 @@ def test_auc_and_f1_are_those_of_scikit_learn(rows: list[tuple[bool, int, bool]]
 def test_hot_is_the_top_part_of_each_origin() -> None:
     share_OS = np.array([[0.1, 0.4, 0.2, 0.2, 0.1], [0.0, 0.0, 0.0, 0.0, 0.0], [np.nan] * 5])
     assert is_hot(share_OS, 0.2).tolist() == [[False, True, False, False, False], [False] * 5, [False] * 5]
-    assert is_hot(share_OS[0], 0.6).tolist() == [False, True, True, True, False]
+    assert is_hot(share_OS[:1], 0.6).tolist() == [[False, True, True, True, False]]
+    # Styles that are not there yet are none of those it is the top of.
+    later_OS = np.concatenate([share_OS[:1], np.zeros((1, 20))], axis=1)
+    assert is_hot(later_OS, 0.2)[0, :5].tolist() == is_hot(share_OS[:1], 0.2)[0].tolist()
+    assert not is_hot(later_OS, 0.2)[0, 5:].any()
 
 
 class Seer:
