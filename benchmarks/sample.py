@@ -97,19 +97,18 @@ def search_rows(config: BenchmarkConfig, truth_N: np.ndarray, later_N: np.ndarra
 def oracle_mae(config: BenchmarkConfig, posts: Posts, truth_N: np.ndarray) -> float:
     """Error of an oracle on the test origins: expected true shares, carried over to the found styles.
 
-    How the pictures of a true style divide among the found ones is counted over the whole feed: like the process
-    itself, that is known to the oracle alone.
+    How the pictures of a true style divide among the found ones, and how many of them are emerging and not counted, is
+    told over the whole feed: like the process itself, that is known to the oracle alone. Days count by their posts.
     """
     assignments = pd.read_parquet(config.run / "styles" / "assignments.parquet").set_index("id")
-    found = assignments.loc[posts.pictures["picture_id"], "style"].to_numpy(str)
+    mine = assignments.loc[posts.pictures["picture_id"]]
     panel = Panel.read(config.run / "styles" / "panel.parquet", granularity="day")
-    kept = ~assignments.loc[posts.pictures["picture_id"], "emerging"].to_numpy()
-    confusion = pd.crosstab(truth_N[kept], found[kept], normalize="index").reindex(
-        columns=list(panel.styles), fill_value=0
-    )
+    found = mine["style"].mask(mine["emerging"]).fillna("").to_numpy(str)
+    divided = pd.crosstab(truth_N, found, normalize="index").reindex(columns=list(panel.styles), fill_value=0)
     shares = pd.read_csv(config.world / "truth" / "shares.csv", parse_dates=["date"])
-    expected = shares.pivot(index="date", columns="style", values="expected_share")[list(confusion.index)]
-    by_found = pd.DataFrame(expected.to_numpy() @ confusion.to_numpy(), index=expected.index, columns=confusion.columns)
+    expected = shares.pivot(index="date", columns="style", values="expected_share")[list(divided.index)]
+    carried = expected.to_numpy() @ divided.to_numpy()
+    by_found = pd.DataFrame(carried / carried.sum(axis=1, keepdims=True), expected.index, divided.columns)
     forecast = pd.read_parquet(config.run / "ensemble" / "forecast.parquet")
     latest = forecast["origin"].max()
     rows = forecast[(forecast["model"] == "ensemble") & (forecast["origin"] < latest)]
@@ -118,7 +117,8 @@ def oracle_mae(config: BenchmarkConfig, posts: Posts, truth_N: np.ndarray) -> fl
         first, last = panel.index(start), panel.index(end) + 1
         realised = panel.count_ST[:, first:last].sum(axis=1) / panel.total_T[first:last].sum()
         at = [panel.styles.index(style) for style in group["style"]]
-        errors.append(np.abs(by_found.loc[start:end].mean().to_numpy()[at] - realised[at]))
+        told = np.average(by_found.loc[start:end], axis=0, weights=panel.total_T[first:last])
+        errors.append(np.abs(told[at] - realised[at]))
     return float(np.concatenate(errors).mean())
 
 
@@ -151,7 +151,7 @@ def main(config: BenchmarkConfig) -> str:
         [
             table(f"Styles of {later_N.sum()} pictures after the cut-off", ("", "styles", "ARI", "NMI"),
                   style_rows(config, posts, truth_N, later_N)),
-            table("Search: NDCG@5 of 24 phrases, pools of 30 later pictures, 3 relevant",
+            table(f"Search: NDCG@5 of {len(np.unique(truth_N))} phrases, pools of 30 later pictures, 3 relevant",
                   ("score", "mean", "median style", "lower quartile", "upper quartile"),
                   search_rows(config, truth_N, later_N)),
             table(f"Backtest, test origins, target {target}",
