@@ -134,6 +134,7 @@ def main(config: BenchmarkConfig) -> str:
         load_manifest(config.run / stage, stage)
     posts = Posts.load(config.run / "prepare")
     truth_N = true_styles(config.world, posts)
+    named = pd.read_csv(config.world / "truth" / "styles.csv")["style"]
     cut_off = parse_cut_off(json.loads((config.run / "styles" / "config.json").read_text())["cut_off"])
     times = posts.table.set_index("post_id")["time"]
     later_N = (times.loc[posts.pictures["post_id"]] >= cut_off).to_numpy()
@@ -146,12 +147,13 @@ def main(config: BenchmarkConfig) -> str:
     ]  # fmt: skip
     oracle = oracle_mae(config, posts, truth_N)
     backtest.append(("oracle (knows the process, not the noise)", f"{100 * oracle:.3f}", "", "", ""))
+    phrases = int((pd.Series(truth_N[later_N]).value_counts() >= RELEVANT).reindex(named, fill_value=False).sum())
     target = Target.parse(json.loads((config.run / "rank" / "config.json").read_text())["target"])
     return "\n".join(
         [
             table(f"Styles of {later_N.sum()} pictures after the cut-off", ("", "styles", "ARI", "NMI"),
                   style_rows(config, posts, truth_N, later_N)),
-            table(f"Search: NDCG@5 of {len(np.unique(truth_N))} phrases, pools of 30 later pictures, 3 relevant",
+            table(f"Search: NDCG@5 of {phrases} phrases, pools of 30 later pictures, 3 relevant",
                   ("score", "mean", "median style", "lower quartile", "upper quartile"),
                   search_rows(config, truth_N, later_N)),
             table(f"Backtest, test origins, target {target}",
