@@ -109,6 +109,17 @@ def test_formats_say_the_same(root: Path, tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(other[frame.columns], frame, check_dtype=False)
 
 
+def test_whole_numbers_of_parquet_stay_whole_beside_gaps(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"post_id": [7.0, None, 12.0], "likes": [1.0, 2.0, 3.0], "score": [0.5, 1.0, None],
+                          "far": [1e20, np.inf, 1.0]})  # fmt: skip
+    frame.to_parquet(tmp_path / "posts.parquet")
+    table, _ = read_table(tmp_path / "posts.parquet")
+    assert table["post_id"].tolist() == ["7", "", "12"]
+    assert table["likes"].tolist() == ["1", "2", "3"]
+    assert table["score"].tolist() == ["0.5", "1.0", ""]
+    assert table["far"].tolist() == ["1e+20", "inf", "1.0"]
+
+
 def test_broken_rows_of_a_file_are_rejected_with_their_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('post_id,title\n1,"two\nlines"\n2,x,too many\n3,good\n', encoding="utf-8")
     frame, bad = read_table(tmp_path / "a.csv")
