@@ -25,7 +25,7 @@ demo: $(VENV)/.installed ## sample world, every stage, leaderboard and report (7
 	$(BIN)/stylecast run $(OUT)/world/posts.csv --recipe demo --nproc 2 --out $(OUT)/run
 
 test: $(VENV)/.installed-dev ## the tests, files side by side on as many cores as there are (8 at most)
-	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 test-ladder: ## the tests of the extra `ladder`, in an environment of its own: statsforecast holds pandas below 3
 	$(PYTHON) -m venv $(VENV)-ladder

@@ -10,6 +10,13 @@ from tests.browser import CHROMIUM, DRIVER, Browser, chromium
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, by what the tests start too
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file is tested by one process, since its tests share fixtures; those of the pipeline share one finished run."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "pipeline" else f"{folder}/{item.path.name}"))
+
+
 @pytest.fixture(scope="session")
 def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium; skipped, with the reason, where it is not installed."""

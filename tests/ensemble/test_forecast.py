@@ -174,7 +174,7 @@ def test_the_fusion_lstm_is_a_member(tmp_path: Path, kind: str) -> None:
 def test_errors_by_horizon_are_of_the_same_months(tmp_path: Path) -> None:
     path, out = write_panel(tmp_path, "month", 750), tmp_path / "out"
     config = BacktestConfig(
-        panel=path, out=out, also=("calendar-month:1", "calendar-month:3"), test_origins=3, validation_origins=3,
+        panel=path, out=out, also=("calendar-month:1", "calendar-month:3"), test_origins=2, validation_origins=2,
         members=("life-cycle",),
     )  # fmt: skip
     told = backtest_main(config)

@@ -15,6 +15,7 @@ from ensemble.audit import main as audit
 from ensemble.pipeline import RunConfig, main
 from pretrain.vocabulary import Vocabulary
 from rank.ladder import RUNGS
+from stylecast.__main__ import run_command
 from stylecast.runs import load_manifest
 
 STAGES = ("prepare", "pretrain", "recall", "styles", "rank", "ensemble", "leaderboard")
@@ -97,7 +98,9 @@ def test_the_future_changes_no_prediction_before_it(finished: tuple[RunConfig, s
         assert files[0] == files[1]
 
 
-def test_pictures_without_dates_end_at_the_search(world: Path, tmp_path: Path) -> None:
+def test_pictures_without_dates_end_at_the_search(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = pd.read_csv(world / "posts.csv", dtype=str, keep_default_na=False).head(250)
     table.drop(columns=["time"]).to_csv(world / "undated.csv", index=False)
     command = [sys.executable, "-m", "stylecast"]
@@ -107,15 +110,14 @@ def test_pictures_without_dates_end_at_the_search(world: Path, tmp_path: Path) -
     assert "styles over time need `time`" in done.stdout
     sheet = tmp_path / "sheet.png"
     word = next(w for w in Vocabulary.load(tmp_path / "run" / "recall").words[3:] if not w.isascii())
-    search = [*command, "search", str(tmp_path / "run"), word, "-k", "5", "--out", str(sheet)]
-    found = subprocess.run(search, capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
+    capsys.readouterr()
+    assert run_command("search", [str(tmp_path / "run"), word, "-k", "5", "--out", str(sheet)]) == 0
     assert sheet.stat().st_size > 1000
-    assert sum("images/" in line for line in found.stdout.splitlines()) == 5
-    unknown = subprocess.run([*search[:5], "火箭发动机"], capture_output=True, text=True)
-    assert unknown.returncode == 2
-    assert unknown.stderr.startswith("stylecast: error:")
-    assert unknown.stderr.count("\n") == 1
+    assert sum("images/" in line for line in capsys.readouterr().out.splitlines()) == 5
+    assert run_command("search", [str(tmp_path / "run"), "火箭发动机"]) == 2
+    unknown = capsys.readouterr().err
+    assert unknown.startswith("stylecast: error:")
+    assert unknown.count("\n") == 1
 
 
 def test_texts_without_pictures_have_styles(texts: tuple[Path, str]) -> None:
