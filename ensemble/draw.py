@@ -53,5 +53,6 @@ def draw_page(
         title=settings.title, feed=settings.feed, ranked_by=settings.by, language=settings.language,
         emerging_share=recent_emerging(scored.assignments, origin), picture_bytes=settings.picture_bytes,
         search=search, origins=origins, interval=scored.interval, classes=scored.classes,
+        reasons_weight=scored.told_by.get(str(origin.date()), scored.told_by["latest"]),
     )  # fmt: skip
     return render_page(page_data(shown, sources, meta)), len(thumbnails)

@@ -61,6 +61,8 @@ class PageMeta:
     """Address of a page that searches the pictures, which a server has; "" = none."""
     origins: tuple[pd.Timestamp, ...] = ()
     """Days that a server has leaderboards of; none in a file."""
+    reasons_weight: float = 0.0
+    """Weight of LightGBM, whose forecast the reasons are of, in the ensemble, 0 to 1."""
     classes: str = "change"
     """The rule that the classes were cut by, which tells what they are called (`rank.edges.Edges.fit`)."""
 
@@ -270,6 +272,7 @@ def page_data(board: pd.DataFrame, sources: Sources, meta: PageMeta) -> dict[str
     places = {style: place for place, style in enumerate(board["style"])}
     posts = Sums.of(sources.panel).until(origin).total(origin - (RECENT_DAYS - 1) * DAY, origin)
     return {
+        "reasons_weight": plain(meta.reasons_weight, 3),
         "classes": "band" if band_of(meta.classes) else meta.classes, "band": plain(band_of(meta.classes)),
         "title": meta.title, "feed": meta.feed, "ranked_by": meta.ranked_by, "language": meta.language,
         "search": meta.search, "origins": [plain(day) for day in meta.origins], "interval": meta.interval,

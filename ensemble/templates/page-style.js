@@ -64,7 +64,7 @@ function reasonsBlock(place) {
   return h("div", {}, h("ol", { class: "reasons" }, rows.map(([kind, english, han, effect]) => h("li", {},
     h("span", {}, h("b", {}, kindName(kind)), h("span", {}, chinese() ? han : english)),
     h("span", { class: `num ${effect > 0 ? "up" : effect < 0 ? "down" : ""}` }, signed(effect, Math.abs(effect) < 9.95 ? 1 : 0))))),
-  h("p", { class: "soft" }, say("reasons_note")));
+  h("p", { class: "soft" }, say("reasons_note", { weight: percent(data.reasons_weight) })));
 }
 
 function nearBlock(place) {

@@ -133,4 +133,6 @@ def page_of(styles: int, pictures: int = 3, side: int = 128, meta: PageMeta | No
         panel, metrics_of(), past_forecasts(forecast, panel, origin, ["ensemble", "last"]),
         reasons_of(panel, origin), beside_of(panel), new_ones(), thumbnails_of(known, side),
     )  # fmt: skip
-    return render_page(page_data(board, sources, meta or PageMeta(emerging_share=0.034, language="en")))
+    return render_page(
+        page_data(board, sources, meta or PageMeta(emerging_share=0.034, language="en", reasons_weight=0.25))
+    )

@@ -224,7 +224,9 @@ def _earlier_runs(
         assert run is not None
         forecast.to_parquet(run.folder / "forecast.parquet")
         metrics.to_csv(run.folder / "metrics.csv", index=False)
-        (run.folder / "weights.json").write_text(json.dumps({"classes": classes} if classes else {}), encoding="utf-8")
+        weights = {"weights_at": {}, "weights_latest": {"lightgbm": 0.4}}
+        told = weights | ({"classes": classes} if classes else {})
+        (run.folder / "weights.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 def test_whole_stage(
@@ -263,6 +265,7 @@ def test_the_classes_are_called_what_they_are(
     assert all(outlook in told for outlook in outlooks)
     assert ("high" in told, "falls" in told) == (classes == "level", classes != "level")
     page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
+    assert '"reasons_weight":0.4,' in page
     assert f'"classes":"{classes.partition(":")[0]}","band":{5 if classes == "band:5" else 0}' in page
 
 

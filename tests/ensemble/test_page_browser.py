@@ -100,6 +100,7 @@ def test_a_style_opens_by_enter_and_closes_by_escape(browser: Browser, small: st
     assert "Predicted for July 2024" in told
     assert len(browser.texts("#detail .numbers tbody tr")) > 50
     assert len(browser.texts("#detail .reasons li")) == 3
+    assert "LightGBM's own forecast, which counts 25% in this one" in browser.find("#detail").text
     assert len(browser.texts("#detail .cards a")) == 5
     ActionChains(browser.driver).send_keys(Keys.TAB).perform()
     assert browser.run("return document.getElementById('detail').contains(document.activeElement)")
@@ -145,6 +146,7 @@ def test_two_languages(browser: Browser, small: str) -> None:
     browser.open(f"{small}#lang=zh&style=s00009")
     assert browser.texts("#detail .reasons li b") == ["季节", "近期走势", "点赞"]
     assert "连续 4 周上升" in browser.find("#detail .reasons").text
+    assert "在本预测中权重为 25%" in browser.find("#detail").text
     assert "running" not in browser.find("#detail").text
     browser.open(f"{small}#lang=zh")
     browser.find("#language").click()

@@ -72,6 +72,10 @@ def test_the_leaderboard_page_is_that_of_the_run(client: TestClient, run: Path) 
     assert more.search(response.text)[0].startswith('"search":"/search","origins":["')
     assert more.search(written)[0] == '"search":"","origins":[]'
     assert more.sub("", response.text) == more.sub("", written)
+    weights = json.loads((run / "ensemble" / "weights.json").read_text(encoding="utf-8"))
+    told = re.search(r'"reasons_weight":([0-9.]+)', written)
+    assert told is not None
+    assert float(told[1]) == pytest.approx(list(weights["weights_at"].values())[-1]["lightgbm"], abs=1e-3)
     policy = response.headers["content-security-policy"]
     assert re.search(r"script-src 'sha256-[^']+'", policy)
     assert "default-src 'none'" in policy
