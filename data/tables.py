@@ -130,9 +130,8 @@ def _read_parquet(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     except Exception as error:  # pyarrow raises several unrelated types for damaged files
         raise UserError(f"{path}: cannot be read as Parquet ({error})") from error
     for name in frame.select_dtypes("floating"):
-        if ((frame[name].dropna() % 1 == 0) & (frame[name].dropna().abs() < 2**53)).all():
-            frame[name] = (
-                frame[name].astype("Int64").astype(object).where(frame[name].notna(), None)
-            )  # a gap: 7 was 7.0
+        known = frame[name].dropna()
+        if ((known % 1 == 0) & (known.abs() < 2**53)).all():  # whole numbers, which a gap turned into floats
+            frame[name] = frame[name].astype("Int64").astype(object).where(frame[name].notna(), None)
     text = frame.map(_plain) if len(frame) else frame.astype(object)
     return text.assign(line=range(1, len(frame) + 1)), pd.DataFrame(columns=["line", "reason"])

@@ -1,36 +1,16 @@
-"""What the classes of a forecast are, as told beside its weights, and in words.
+"""What the classes of a forecast are, in words.
 
 `falls, holds, rises` where they are of change, by terciles or within a band; `low, middle, high` where of the share to
 come. The page has its own words for each (`templates/words.json`, names with `@`).
 """
 
-import json
-from pathlib import Path
-
 from rank.edges import LEVEL, band_of, class_names
-from stylecast.errors import UserError
 
-WEIGHTS = "weights.json"
 RANKED_BY = {
     "growth": "predicted growth", "share": "predicted share", "rising": "probability of rising",
     "change": "predicted change in percentage points",
 }  # fmt: skip
 """What the rank follows, in words, where the classes are of change."""
-
-
-def told_classes(folder: Path) -> str:
-    """The rule by which the classes of a folder of `ensemble` or `backtest` were cut (`rank.edges.Edges.fit`).
-
-    Raises:
-        UserError: the folder does not tell it, because it is older than this.
-    """
-    told = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
-    if "classes" not in told:
-        raise UserError(
-            f"{folder / WEIGHTS}: does not tell what its classes are: made by an earlier version; run the stage again "
-            "with --force"
-        )
-    return str(told["classes"])
 
 
 def told_names(classes: str) -> str:

@@ -13,6 +13,7 @@ from ensemble.page_data import MANY, NEW, NEW_PICTURES, PageMeta, Sources, page_
 from ensemble.record import ENSEMBLE, build_record
 from ensemble.scored import LeaderboardSettings, Scored
 from ensemble.thumbnails import encode_thumbnails, limit_pictures
+from rank.boost import BOOST
 
 
 def _wanted(shown: pd.DataFrame, emerging: pd.DataFrame) -> set[str]:
@@ -52,7 +53,7 @@ def draw_page(
     meta = PageMeta(
         title=settings.title, feed=settings.feed, ranked_by=settings.by, language=settings.language,
         emerging_share=recent_emerging(scored.assignments, origin), picture_bytes=settings.picture_bytes,
-        search=search, origins=origins, interval=scored.interval, classes=scored.classes,
-        reasons_weight=scored.told_by.get(str(origin.date()), scored.told_by["latest"]),
+        search=search, origins=origins, interval=scored.interval, classes=scored.weights.classes,
+        reasons_weight=scored.weights.of(BOOST, origin),
     )  # fmt: skip
     return render_page(page_data(shown, sources, meta)), len(thumbnails)

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from ensemble.classes import WEIGHTS, told_chances, told_classes
-from ensemble.leaderboard import parse_origin
+from data.values import parse_day
+from ensemble.classes import told_chances
 from ensemble.record import ENSEMBLE
+from ensemble.weights import Weights
 from rank.boost import BOOST, EPISODES, REASONS
 from rank.reasons import TEXTS
 from stylecast.errors import UserError
@@ -47,10 +48,8 @@ class Told:
     """As `rank.reasons` tells them."""
     episodes: pd.DataFrame
     """As `rank.episodes` tells them."""
-    weights: dict[str, Any]
-    """`weights_at`: by origin, the weight of each model."""
-    classes: str
-    """The rule that the classes were cut by (`rank.edges.Edges.fit`)."""
+    weights: Weights
+    """Who weighs how much, and what the classes are."""
 
     @classmethod
     def of(cls, run: Path) -> "Told":
@@ -72,8 +71,7 @@ class Told:
         if not (folder / EPISODES).is_file():
             raise UserError(f"{folder}: holds no {EPISODES}; make it again with `{BOOST}` among the --members")
         reasons = pd.read_parquet(folder / REASONS) if (folder / REASONS).is_file() else pd.DataFrame()
-        weights = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
-        return cls(forecast, reasons, pd.read_parquet(folder / EPISODES), weights, told_classes(folder))
+        return cls(forecast, reasons, pd.read_parquet(folder / EPISODES), Weights.load(folder))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -104,7 +102,6 @@ def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[
         known = sorted(told.forecast.loc[told.forecast["origin"] == day, "style"].unique())
         raise UserError(f"--style {style}: not forecast from {day.date()}; there are {len(known)}, such as {known[0]}")
     whole = rows.loc[ENSEMBLE]
-    weights = told.weights["weights_at"][str(day.date())]
     why = (
         told.reasons[(told.reasons["origin"] == day) & (told.reasons["style"] == style)] if len(told.reasons) else None
     )
@@ -114,7 +111,7 @@ def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[
         **{name: str(whole[name].date()) for name in ("target_start", "target_end")},
         "origin": str(day.date()),
         **{name: float(whole[name]) for name in ("share", "lower", "upper", "p_down", "p_flat", "p_up")},
-        "growth": _percent(whole["growth"]), "classes": told.classes,
+        "growth": _percent(whole["growth"]), "classes": told.weights.classes,
         "reasons": [] if why is None else why[[*TEXTS.values(), "kind", "points"]].to_dict("records"),
         "episodes": [
             {"style": row.other, "origin": str(row.episode.date()), "distance": float(row.distance),
@@ -122,9 +119,9 @@ def explain(told: Told, style: str, origin: pd.Timestamp | None = None) -> dict[
             for row in like.sort_values("number").itertuples()
         ],
         "models": [
-            {"model": model, "weight": float(weights.get(model, 0.0)), "share": float(rows.loc[model, "share"]),
+            {"model": model, "weight": told.weights.of(model, day), "share": float(rows.loc[model, "share"]),
              "growth": _percent(rows.loc[model, "growth"])}
-            for model in sorted((name for name in rows.index if name != ENSEMBLE), key=lambda m: -weights.get(m, 0.0))
+            for model in sorted(rows.index.drop(ENSEMBLE), key=lambda name: -told.weights.of(name, day))
         ],
     }  # fmt: skip
 
@@ -173,7 +170,7 @@ def main(config: ExplainConfig) -> str:
     Raises:
         UserError: the folder tells nothing, or has no such style or origin.
     """
-    why = explain(Told.of(config.run), config.style, parse_origin(config.origin))
+    why = explain(Told.of(config.run), config.style, parse_day(config.origin, "--origin"))
     if config.out is not None:
         write_whole(config.out, json.dumps(why, indent=1, ensure_ascii=False) + "\n")
     return as_text(why)

@@ -19,13 +19,13 @@ import tyro
 from data.panel import Panel
 from data.panel_seen import Partition, Seen, divided
 from data.windows import Split, Target, split_origins
-from ensemble.classes import WEIGHTS
 from ensemble.combine import Combined
 from ensemble.horizons import horizon_text, horizons, per_horizon
 from ensemble.plots import draw
 from ensemble.record_tables import per_origin, per_style, table_text
 from ensemble.score import score
 from ensemble.walk import Walk, walk
+from ensemble.weights import WEIGHTS
 from rank.backtest import Backtest, run_backtest
 from rank.boost import BOOST, EPISODES, REASONS, BoostConfig
 from rank.fusion_config import FusionConfig, quarter

@@ -21,12 +21,13 @@ from data.values import parse_day
 from data.windows import DAY
 from ensemble.audit_parts import Runs
 from ensemble.beside import Beside
-from ensemble.classes import ranked_by, told_classes
+from ensemble.classes import ranked_by
 from ensemble.draw import draw_page
 from ensemble.rescore import later_origins, rescored
 from ensemble.scored import LeaderboardSettings, Scored
 from ensemble.tables import as_csv, write_tables
 from ensemble.terminal import terminal_table
+from ensemble.weights import Weights
 from rank.stored import load_backtest
 from recall.new_posts import NewPosts
 from recall.style_tables import PANEL
@@ -55,15 +56,6 @@ class LeaderboardConfig(LeaderboardSettings, NewPosts):
     """Run even if the result is up to date."""
 
 
-def parse_origin(text: str) -> pd.Timestamp | None:
-    """The day that `--origin` names, None for an empty one.
-
-    Raises:
-        UserError: it is no date.
-    """
-    return parse_day(text, "--origin")
-
-
 def parse_range(text: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
     """The first and the last day that `--origin` names, twice the same where it is one day; None where it is left out.
 
@@ -71,8 +63,8 @@ def parse_range(text: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
         UserError: one is no date.
     """
     first, colon, last = text.partition(":")
-    low = parse_origin(first)
-    return low, parse_origin(last) if colon else low
+    low = parse_day(first, "--origin")
+    return low, parse_day(last, "--origin") if colon else low
 
 
 def chosen_origins(text: str, known: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -212,7 +204,7 @@ def main(config: LeaderboardConfig) -> str:
             _make(config, folders, run)
     board = pd.read_parquet(config.out / f"{BOARD}.parquet")
     board = board[board["origin"] == board["origin"].max()]
-    first, classes = board.iloc[0], told_classes(folders["ensemble"])
+    first, classes = board.iloc[0], Weights.load(folders["ensemble"]).classes
     head = f"Leaderboard of {first['origin']:%Y-%m-%d} for {first['target_start']:%Y-%m-%d} to"
     head += f" {first['target_end']:%Y-%m-%d}, by {ranked_by(config.by, classes)}"
     head += f" ({min(config.top, len(board))} of {len(board)} styles):"

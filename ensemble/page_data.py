@@ -17,6 +17,7 @@ from data.panel import Panel
 from data.sums import Sums
 from data.windows import DAY
 from ensemble.beside import Beside
+from ensemble.board import REASONS as REASON_COLUMNS
 from ensemble.columns import RECENT_DAYS, per_post, shown
 from ensemble.figures import decimals_of
 from ensemble.history import PAST_COLUMNS, came, share_history
@@ -34,7 +35,7 @@ NEW = 24
 """Proposals that are shown."""
 NEW_PICTURES = 4
 TEXTS = ("style", "name", "keywords")
-SKIPPED = (*TEXTS, "pictures", "reasons", "reasons_zh", "origin", "previous_origin", "target_start", "target_end")
+SKIPPED = (*TEXTS, "pictures", *REASON_COLUMNS, "origin", "previous_origin", "target_start", "target_end")
 KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 Pictures = dict[str, list[int]]
 

@@ -22,7 +22,7 @@ from ensemble.answers import (
     plain,
     style_of,
 )
-from ensemble.board import recent_emerging
+from ensemble.board import REASONS, recent_emerging
 from ensemble.history import came
 from ensemble.live import Live
 from ensemble.record import build_record
@@ -30,7 +30,7 @@ from rank.edges import class_names
 from rank.reasons import TEXTS as REASON_TEXTS
 from stylecast.errors import UserError
 
-TEXTS = ("pictures", "keywords", "reasons", "reasons_zh", "origin", "previous_origin", "target_start", "target_end")
+TEXTS = ("pictures", "keywords", *REASONS, "origin", "previous_origin", "target_start", "target_end")
 """Columns of the leaderboard that order nothing."""
 
 
@@ -85,7 +85,7 @@ def board(live: Live, day: date | None, words: str, sort: str, limit: int, offse
     return Board(
         origin=origin.date(), target_start=plain(first["target_start"]), target_end=plain(first["target_end"]),
         origins=[known.date() for known in live.origins], found=len(table), emerging_share=share,
-        classes=class_names(live.scored.classes),
+        classes=class_names(live.scored.weights.classes),
         styles=[style_of(row) for row in table.iloc[offset : offset + limit].to_dict("records")],
         emerging=_emerging(live, origin), record=_record(live),
     )  # fmt: skip

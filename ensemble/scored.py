@@ -1,6 +1,5 @@
 """What leaderboards are made of: forecasts of some origins, and what they are about."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,12 +9,12 @@ import pandas as pd
 from data.panel import Panel
 from data.windows import DAY
 from ensemble.board import LEAST_POSTS, build_leaderboard, target_of
-from ensemble.classes import WEIGHTS, told_classes
 from ensemble.proposed import proposed_at
 from ensemble.ranks import Order
 from ensemble.record import ENSEMBLE
 from ensemble.train import EnsembleConfig
-from rank.boost import BOOST, REASONS
+from ensemble.weights import Weights
+from rank.boost import REASONS
 from recall.accept import read_proposals
 from recall.emerging import COLUMNS, PROPOSALS
 from recall.style_tables import ASSIGNMENTS, PANEL, STYLES
@@ -50,13 +49,6 @@ class LeaderboardSettings:
     """Of the page when it opens; auto: the browser's. A switch on the page changes it."""
 
 
-def boost_weights(ensemble: Path) -> dict[str, float]:
-    """LightGBM's weight by origin (YYYY-MM-DD), and `latest`: that of forecasts after the run's own; 0 = no member."""
-    told = json.loads((ensemble / WEIGHTS).read_text(encoding="utf-8"))
-    weights = {**told["weights_at"], "latest": told["weights_latest"]}
-    return {origin: float(mine.get(BOOST, 0.0)) for origin, mine in weights.items()}
-
-
 @dataclass(frozen=True)
 class Scored:
     """What leaderboards are made of: forecasts of some origins, and what they are about."""
@@ -77,10 +69,8 @@ class Scored:
     """New styles that are proposed."""
     interval: float
     """What part of the true shares `lower` to `upper` are meant to hold, 0 to 1."""
-    classes: str
-    """The rule that the classes of the forecast were cut by (`rank.edges.Edges.fit`)."""
-    told_by: dict[str, float]
-    """The weight of LightGBM, which tells the reasons, by origin (YYYY-MM-DD); `latest` = from then on."""
+    weights: Weights
+    """Who weighs how much, and what the classes are."""
     before: Panel | None = None
     """The counts without the posts that were taken in later; None where all are of the run."""
     since: pd.Timestamp | None = None
@@ -101,8 +91,7 @@ class Scored:
             pd.read_parquet(styles / STYLES), pd.read_parquet(styles / ASSIGNMENTS),
             pd.read_csv(ensemble / "metrics.csv"), pd.read_parquet(why) if why.is_file() else None,
             read_proposals(styles) if (styles / PROPOSALS).is_file() else pd.DataFrame(columns=COLUMNS),
-            load_config(ensemble, EnsembleConfig).interval,
-            told_classes(ensemble), boost_weights(ensemble),
+            load_config(ensemble, EnsembleConfig).interval, Weights.load(ensemble),
         )  # fmt: skip
 
     @property

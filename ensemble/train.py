@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from data.panel import Panel
-from ensemble.classes import WEIGHTS
 from ensemble.combine import used_until
 from ensemble.combined import save_combined
 from ensemble.forecast import judge, keep_reasons, keep_record, told_weights
 from ensemble.plots import draw
+from ensemble.weights import WEIGHTS
 from rank.boost import BOOST
 from rank.stored import load_backtest
 from stylecast.errors import UserError

@@ -26,6 +26,7 @@ from stylecast.errors import UserError
 
 SIDE = 1024
 """Longest side of an original that is shown, pixels; a larger one comes smaller."""
+LANGUAGES = ("en", "zh")
 SHEETS = ("page.css", "search.css")
 KEPT = {"Cache-Control": "private, max-age=300"}
 OWN_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
@@ -44,9 +45,6 @@ async def leaderboard(request: Request, live: Run, origin: date | None = None) -
     # The page's own scripts stand in it, and its policy names them by their hashes.
     return HTMLResponse(page, headers={"Content-Security-Policy": f"{policy[1]}; base-uri 'none'; form-action 'none'; "
                                                                   "frame-ancestors 'none'"})  # fmt: skip
-
-
-LANGUAGES = ("en", "zh")
 
 
 def chosen_language(request: Request) -> str:

@@ -28,9 +28,10 @@ def hot_scores(backtest: Backtest, score_OS: np.ndarray, origins: pd.DatetimeInd
         use_S = use_OS[place]
         if not use_S.any():
             continue
-        hot_S = is_hot(backtest.truth_OS[[place]], backtest.hot_part)[0, use_S]
-        said_S = is_hot(np.where(use_S, score_OS[[place]], 0.0), backtest.hot_part)[0, use_S]
-        areas.append(auc(hot_S, score_OS[place][use_S]))
+        hot_S, score_S = is_hot(backtest.truth_OS[[place]], backtest.hot_part)[0, use_S], score_OS[place, use_S]
+        least = np.sort(score_S)[-hot_S.sum()] if hot_S.any() else np.inf
+        said_S = (score_S >= least) & (score_S > 0)
+        areas.append(auc(hot_S, score_S))
         scores.append(f1(hot_S, said_S))
     known = np.isfinite(areas)
     return {

@@ -75,7 +75,7 @@ def test_an_origin_of_the_test_has_its_own_reasons_and_weights(run: Path) -> Non
     first, last = told.forecast["origin"].min(), told.forecast["origin"].max()
     early = explain(told, "7", first)
     weights = {model["model"]: model["weight"] for model in early["models"]}
-    assert weights == pytest.approx(told.weights["weights"])
+    assert weights == pytest.approx(json.loads((run / "weights.json").read_text(encoding="utf-8"))["weights"])
     reasons = pd.read_parquet(run / REASONS)
     assert set(reasons["origin"]) == set(told.forecast["origin"])
     assert early["reasons"] != explain(told, "7", last)["reasons"]

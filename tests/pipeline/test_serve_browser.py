@@ -39,6 +39,24 @@ def quiet(browser: Browser) -> None:
     assert browser.hosts() <= {"127.0.0.1"}
 
 
+@pytest.fixture(scope="module")
+def phrase(finished: tuple[RunConfig, str]) -> str:
+    """A word that the run knows."""
+    return Searcher.load(finished[0].out / "recall").models.vocabulary.words[3]
+
+
+def search_for(browser: Browser, phrase: str) -> None:
+    browser.find("#q").send_keys(phrase)
+    browser.find("form[role=search] button").click()
+    browser.until("return document.querySelectorAll('.hits img').length === 24")
+
+
+def search_by_picture(browser: Browser, world: Path) -> None:
+    browser.find("#picture").send_keys(str(sorted((world / "images").rglob("*.jpg"))[0]))
+    browser.find("form[method=post] button").click()
+    browser.until("return document.querySelector('.verdict') !== null")
+
+
 def test_the_leaderboard_is_live(browser: Browser, address: str) -> None:
     browser.size(DESKTOP)
     browser.open(address)
@@ -55,26 +73,18 @@ def test_the_leaderboard_is_live(browser: Browser, address: str) -> None:
     quiet(browser)
 
 
-def test_a_search_by_words_and_by_a_picture(
-    browser: Browser, address: str, finished: tuple[RunConfig, str], world: Path
-) -> None:
-    phrase = Searcher.load(finished[0].out / "recall").models.vocabulary.words[3]
+def test_a_search_by_words_and_by_a_picture(browser: Browser, address: str, phrase: str, world: Path) -> None:
     browser.size(PHONE)
     browser.open(address)
     browser.find("#nav a[href='/search']").click()
-    browser.find("#q").send_keys(phrase)
-    browser.find("form[role=search] button").click()
-    browser.until("return document.querySelectorAll('.hits img').length === 24")
+    search_for(browser, phrase)
     browser.until(
         "return [...document.querySelectorAll('.hits img')].slice(0, 4).every((image) => image.naturalWidth > 0)"
     )
     assert browser.find("[role=status]").text == "24 pictures, the best first."
     assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
     assert browser.blemishes() == []
-    picture = sorted((world / "images").rglob("*.jpg"))[0]
-    browser.find("#picture").send_keys(str(picture))
-    browser.find("form[method=post] button").click()
-    browser.until("return document.querySelector('.verdict') !== null")
+    search_by_picture(browser, world)
     assert browser.find(".verdict").text.startswith("Style of the picture:")
     assert len(browser.driver.find_elements("css selector", ".hits img")) == 24
     browser.open(f"{address}/search?lang=zh&q={phrase}")
@@ -84,9 +94,8 @@ def test_a_search_by_words_and_by_a_picture(
 
 
 def test_leaderboard_and_search_follow_one_switch_of_the_language(
-    browser: Browser, address: str, finished: tuple[RunConfig, str], world: Path
+    browser: Browser, address: str, phrase: str, world: Path
 ) -> None:
-    phrase = Searcher.load(finished[0].out / "recall").models.vocabulary.words[3]
     browser.size(DESKTOP)
     browser.open(address)
     browser.find("#language").click()
@@ -94,13 +103,9 @@ def test_leaderboard_and_search_follow_one_switch_of_the_language(
     assert browser.find("h1").text == "搜索图片"
     assert browser.run("return document.documentElement.lang") == "zh-Hans"
     # A phrase and a picture are answered in the language that asked.
-    browser.find("#q").send_keys(phrase)
-    browser.find("form[role=search] button").click()
-    browser.until("return document.querySelectorAll('.hits img').length === 24")
+    search_for(browser, phrase)
     assert browser.find("[role=status]").text.startswith("24 张图片")
-    browser.find("#picture").send_keys(str(sorted((world / "images").rglob("*.jpg"))[0]))
-    browser.find("form[method=post] button").click()
-    browser.until("return document.querySelector('.verdict') !== null")
+    search_by_picture(browser, world)
     assert browser.find(".verdict").text.startswith("图片的风格：")
     browser.find("#board").click()
     browser.until("return document.documentElement.dataset.ready === 'yes'")
