@@ -1,6 +1,7 @@
 """Where the error of a forecast on the sample world comes from: what anybody could know, and what styles found cost.
 
     python benchmarks/sample_limits.py --world runs/demo/world --run runs/demo/run
+    python benchmarks/sample_limits.py --seeds 11 12 13 14 --members gaussian-process life-cycle
 
 On the panel of the TRUE styles and the test origins of a backtest, the mean absolute error of the month's share of
 
@@ -9,10 +10,14 @@ informed oracle     one who knows the process, and the noise up to the origin (l
 oracle              one who knows the process: every style's season, birth, hypes to come; not the noise
 family              one who knows of each style its kind of curve, how the parameters of such curves are drawn, its
                     garment's season and the sum over all styles, but has to infer the parameters from the counts up
-                    to the origin, by Bayes' rule: no forecaster that learns from the feed alone can know more
+                    to the origin, by Bayes' rule
+... untold          the same, but the kind is one of all styles' kinds, as often as they have it; the season peaks on
+                    any day and swings as one of the garments does; or both. Who learns from counts alone, and has not
+                    read how worlds are drawn, is told neither
 ours                the ladder, the forecasters and the ensemble
 
-and, with --run, the ensemble and the oracle on the styles as they were found.
+and, with --run, the ensemble and the oracle on the styles as they were found. With --seeds, only the counts of worlds
+of these seeds are drawn, no posts; validation and test origins count, and told are means over the worlds.
 
 Shape legend: S styles, T days, N draws of a style's curve, G weeks of a grid, B bins of 28 days, O origins.
 """
@@ -20,7 +25,7 @@ Shape legend: S styles, T days, N draws of a style's curve, G weeks of a grid, B
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +48,12 @@ from rank.backtest import Backtest, best_rung, run_backtest
 from rank.boost import BoostConfig
 from rank.train import MEMBERS, build_members
 from stylecast.cli import guarded
+from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
 from stylecast.world import open_world
 
+DEMO = World(20_000, 24, 1095, "2021-01-01", 1.5, 96, 0)
+"""The world of the demo."""
 WEEK, BIN = 7, 4
 """Days of a step of the grid on which curves are drawn; steps of a bin of counts."""
 BASE_SD, PEAK_SD = 0.35, 12.0
@@ -65,9 +73,31 @@ class LimitsConfig:
     members: tuple[str, ...] = MEMBERS
     """Forecasters beside the ladder."""
     draws: int = 4000
-    """Curves of a style that are drawn for `family`."""
+    """Curves of a style that are drawn for `family`; two, five and eight times as many where it is told less."""
     seed: int = 0
     """Seed of these draws and of the forecasters."""
+    seeds: tuple[int, ...] = ()
+    """Worlds of which only the counts are drawn, of the size of the demo's; none: the world at --world."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a knower of curves is told of each style."""
+
+    kind: bool
+    """Which kind of curve it is."""
+    season: bool
+    """Its garment's season."""
+    draws: int
+    """How many times the configured number of curves it needs."""
+
+
+FAMILIES = {
+    "family": Family(True, True, 1),
+    "family, kind untold": Family(False, True, 2),
+    "family, season untold": Family(True, False, 5),
+    "family, both untold": Family(False, False, 8),
+}
 
 
 def true_panel(world: Path) -> Panel:
@@ -87,19 +117,32 @@ def world_plan(world: Path) -> Plan:
                          told["picture_size"], told["seed"]))  # fmt: skip
 
 
-def _curves(plan: Plan, style: int, draws: int, seed: int) -> np.ndarray:
-    """Log-intensities but for the level, as curves of the style's kind are drawn, [N, G]."""
+def drawn_panel(plan: Plan, seed: int) -> Panel:
+    """Counts alone, as the posts of a world with this plan might have been drawn."""
+    process, rng = plan.process, np.random.default_rng(seed)
+    share_TS = (process.share_ST / process.share_ST.sum(axis=0)).T
+    count_ST = rng.multinomial(process.posts_T, share_TS).T
+    styles = tuple(style.style for style in plan.styles)
+    return Panel(styles, pd.DatetimeIndex(process.days_T), count_ST.astype(float), process.posts_T.astype(float), {},
+                 "day", partition=True)  # fmt: skip
+
+
+def _curves(plan: Plan, style: int, draws: int, seed: int, family: Family) -> np.ndarray:
+    """Log-intensities but for the level, as curves of the style are drawn before anything is seen, [N, G]."""
     process, rng = plan.process, np.random.default_rng([seed, style])
     days = len(process.days_T)
     t_G = np.arange(0, days, WEEK).astype(np.float64) + (WEEK - 1) / 2
     start = process.days_T[0]
     day_of_year_G = (t_G + (start - start.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)) % 365.25
     peak, swing = SEASONS[plan.styles[style].garment]
+    kind, kinds = plan.styles[style].dynamics, [style.dynamics for style in plan.styles]
     curves = []
     for _ in range(draws):
-        season_G = np.cos(2 * np.pi * (day_of_year_G - peak - rng.normal(0, PEAK_SD)) / 365.25)
-        trend_G, born, died = trend_path(plan.styles[style].dynamics, rng, t_G, days)
-        curve_G = swing * rng.uniform(0.8, 1.2) * season_G + trend_G
+        day = peak + rng.normal(0, PEAK_SD) if family.season else rng.uniform(0, 365.25)
+        size = swing if family.season else rng.choice([swing for _, swing in SEASONS.values()])
+        season_G = np.cos(2 * np.pi * (day_of_year_G - day) / 365.25)
+        trend_G, born, died = trend_path(kind if family.kind else rng.choice(kinds), rng, t_G, days)
+        curve_G = size * rng.uniform(0.8, 1.2) * season_G + trend_G
         curves.append(np.where((t_G < born) | (t_G >= died), SILENT, curve_G))
     return np.array(curves)
 
@@ -147,8 +190,10 @@ def family_share(curves_NG: np.ndarray, log_sum_G: np.ndarray, count_G: np.ndarr
     return float(share_N[order][at])
 
 
-def family_shares(plan: Plan, panel: Panel, backtest: Backtest, config: LimitsConfig) -> np.ndarray:
-    """Shares of all test origins as `family` tells them, [O, S]; 0 for a style not seen by then."""
+def family_shares(
+    plan: Plan, panel: Panel, backtest: Backtest, config: LimitsConfig, family: Family
+) -> np.ndarray:  # fmt: skip
+    """Shares of all test origins as one who knows curves tells them, [O, S]; 0 for a style not seen by then."""
     process, origins = plan.process, backtest.split.test
     weeks = len(process.days_T) // WEEK
 
@@ -163,7 +208,7 @@ def family_shares(plan: Plan, panel: Panel, backtest: Backtest, config: LimitsCo
     told_OS = np.zeros((len(origins), len(panel.styles)))
     numbers = {style.style: number for number, style in enumerate(plan.styles)}
     for column, name in enumerate(panel.styles):
-        curves_NG = _curves(plan, numbers[name], config.draws, config.seed)[:, :weeks]
+        curves_NG = _curves(plan, numbers[name], family.draws * config.draws, config.seed, family)[:, :weeks]
         for row, (place, origin) in enumerate(zip(backtest.places(origins), origins, strict=True)):
             if not backtest.seen_OS[place, column]:
                 continue
@@ -202,35 +247,44 @@ def _backtest(panel: Panel, config: LimitsConfig) -> Outcome:
         return judge(run_backtest(panel, target, split, members))
 
 
-def main(config: LimitsConfig) -> str:
-    """The table, as text."""
-    plan, panel = world_plan(config.world), true_panel(config.world)
+def limits(plan: Plan, panel: Panel, config: LimitsConfig) -> pd.DataFrame:
+    """Errors at the test origins, a row for each knower and forecaster: points, of_oracle, of_rung, held (ours)."""
     outcome = _backtest(panel, config)
     backtest = outcome.backtest
-    use_OS = backtest.cells(backtest.split.test)
     places = backtest.places(backtest.split.test)
+    use_OS, truth_OS = backtest.cells(backtest.split.test)[places], backtest.truth_OS[places]
     told = oracle_shares(plan.process, panel, backtest)
-    told["family"] = family_shares(plan, panel, backtest, config)
-    errors = {
-        name: float(np.abs(share_OS - backtest.truth_OS[places])[use_OS[places]].mean())
-        for name, share_OS in told.items()
-    }
+    told |= {name: family_shares(plan, panel, backtest, config, family) for name, family in FAMILIES.items()}
+    known = pd.Series({name: np.abs(share_OS - truth_OS)[use_OS].mean() for name, share_OS in told.items()})
     test = outcome.metrics[outcome.metrics["split"] == "test"].set_index("model")
-    errors |= test["mae"].to_dict()
-    held = {name: f"{100 * value:.0f}%" for name, value in test["coverage"].items()}
-    rung = best_rung(backtest, backtest.split.validation)
-    rows: list[tuple[str, ...]] = [
-        (
-            name,
-            f"{100 * error:.3f}",
-            f"{error / errors['oracle']:.2f}",
-            f"{error / errors[rung]:.2f}",
-            held.get(name, ""),
-        )
-        for name, error in errors.items()
-    ]
-    title = f"True styles: {len(panel.styles)}, {len(places)} test origins, target {backtest.target}"
-    text = table(title, ("", "MAE, points", "of oracle", f"of `{rung}`", "80% held"), rows)
+    points = 100 * pd.concat([known, test["mae"]])
+    rung = points[best_rung(backtest, backtest.split.validation)]
+    return pd.DataFrame({"points": points, "of_oracle": points / points["oracle"], "of_rung": points / rung,
+                         "held": test["coverage"].reindex(points.index)})  # fmt: skip
+
+
+def main(config: LimitsConfig) -> str:
+    """The table, as text.
+
+    Raises:
+        UserError: both --run and --seeds.
+    """
+    if config.run is not None and config.seeds:
+        raise UserError("--run: of worlds of which only the counts are drawn there is no run; leave out --seeds")
+    if config.seeds:
+        plans = {seed: plan_of(replace(DEMO, seed=seed)) for seed in config.seeds}
+        several = [limits(plan, drawn_panel(plan, seed), config) for seed, plan in plans.items()]
+    else:
+        several = [limits(world_plan(config.world), true_panel(config.world), config)]
+    kept = [name for name in several[0].index if all(name in errors.index for errors in several)]
+    mean = pd.concat([errors.loc[kept] for errors in several]).groupby(level=0, sort=False).mean()
+    rows = [
+        (name, f"{row['points']:.3f}", f"{row['of_oracle']:.2f}", f"{row['of_rung']:.2f}",
+         "" if np.isnan(row["held"]) else f"{100 * row['held']:.0f}%")
+        for name, row in mean.iterrows()
+    ]  # fmt: skip
+    title = f"True styles of {len(several)} world(s), test origins, target {config.target}"
+    text = table(title, ("", "MAE, points", "of oracle", "of rung", "80% held"), rows)
     return text if config.run is None else text + "\n" + _as_found(config)
 
 

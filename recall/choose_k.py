@@ -90,6 +90,6 @@ def find_groups(point_NP: np.ndarray, low: int, top: int, flat: float, smallest:
     if flat:
         found = int(merge_twins(point_NP, label[max(label)], flat, few, smallest).max()) + 1
         log.info("silhouette tells %d groups, the valleys between them %d", few, found)
-    label_N = kmeans(point_NP, found, seed)
+    label_N = kmeans(point_NP, found, seed, apart=lambda told_N: silhouette(told_N)[0])
     curve[found] = silhouette(label_N)[0]
     return Groups(label_N, dict(sorted(curve.items())))

@@ -181,7 +181,8 @@ def _groups(place_NX: np.ndarray, config: ClusterConfig) -> Groups:
         # Asked for k: down to it, flat or not.
         return Groups(merge_twins(place_NX, label_N, 0.0 if config.k else config.flat, config.k or 2, config.smallest))
     if config.k:
-        return Groups(kmeans(place_NX, config.k, config.seed))
+        silhouette = Silhouette(place_NX)
+        return Groups(kmeans(place_NX, config.k, config.seed, apart=lambda told_N: silhouette(told_N)[0]))
     return find_groups(place_NX, min(config.k_min, top), top, config.flat, config.smallest, config.seed)
 
 

@@ -3,6 +3,8 @@
 Shapes: N points, P dimensions, K groups.
 """
 
+from collections.abc import Callable
+
 import faiss
 import numpy as np
 from sklearn.cluster import HDBSCAN, kmeans_plusplus
@@ -10,6 +12,7 @@ from sklearn.cluster import HDBSCAN, kmeans_plusplus
 STEPS = 50  # of k-means; it has settled long before
 TRIED = 4  # starts of k-means, while its number of groups is looked for
 STARTS = 16  # and for the groups that are kept: how good the cheapest is hangs less on the seed
+ALIKE = 0.01  # starts whose cost is within so much of the cheapest are as good as it
 LOOKED_AT = 1500  # points of a group that a valley is looked for in
 
 
@@ -31,18 +34,30 @@ def lloyd(point_NP: np.ndarray, start_KP: np.ndarray) -> tuple[np.ndarray, np.nd
     return label_N[:, 0], found.centroids.astype(np.float64), float(square_N.sum(dtype=np.float64))
 
 
-def kmeans(point_NP: np.ndarray, k: int, seed: int, starts: int = STARTS) -> np.ndarray:
-    """Labels N of the cheapest of some k-means, each started by k-means++ (Arthur & Vassilvitskii, 2007)."""
-    best: tuple[float, np.ndarray] | None = None
+def kmeans(
+    point_NP: np.ndarray, k: int, seed: int, starts: int = STARTS, apart: Callable[[np.ndarray], float] | None = None
+) -> np.ndarray:
+    """Labels N of the cheapest of some k-means, each started by k-means++ (Arthur & Vassilvitskii, 2007).
+
+    Args:
+        point_NP: the points.
+        k: number of groups.
+        seed: of the starts.
+        starts: how many.
+        apart: how well labels stand apart, such as their silhouette: it chooses among starts that are as good as the
+            cheapest, of which some halve a large group and join two small ones.
+    """
+    found = []
     for start in range(starts):
         # Seeds are drawn as 32-bit numbers; those of different k must not share their draws.
         draw = np.random.RandomState(np.random.SeedSequence([seed, k, start]).generate_state(1))
         centre_KP, _ = kmeans_plusplus(point_NP, k, random_state=draw)
         label_N, _, cost = lloyd(point_NP, centre_KP)
-        if best is None or cost < best[0]:
-            best = cost, label_N
-    assert best is not None
-    return best[1]
+        found.append((cost, label_N))
+    cheapest = min(found, key=lambda run: run[0])
+    if apart is None:
+        return cheapest[1]
+    return max((label_N for cost, label_N in found if cost <= cheapest[0] * (1 + ALIKE)), key=apart)
 
 
 def hdbscan(point_NP: np.ndarray, smallest: int) -> np.ndarray:

@@ -33,6 +33,28 @@ def test_kmeans_settles_where_each_centre_is_the_mean_of_its_points() -> None:
         np.testing.assert_allclose(centre_KP[number], point_NP[label_N == number].mean(axis=0), atol=1e-4)
 
 
+def test_of_starts_that_are_as_cheap_the_one_is_taken_whose_groups_stand_apart() -> None:
+    angle_N = np.linspace(0, 2 * np.pi, 300, endpoint=False)  # of a circle, any three arcs of equal length
+    circle_NP = np.stack([np.cos(angle_N), np.sin(angle_N)], axis=1)
+    cheap: list[float] = []
+
+    def first_end(label_N: np.ndarray) -> float:
+        cheap.append(
+            sum(((circle_NP[label_N == n] - circle_NP[label_N == n].mean(axis=0)) ** 2).sum() for n in range(3))
+        )
+        return float(np.flatnonzero(np.diff(label_N))[0])
+
+    late = first_end(kmeans(circle_NP, 3, 0, apart=first_end))
+    early = first_end(kmeans(circle_NP, 3, 0, apart=lambda label_N: -first_end(label_N)))
+    assert early < first_end(kmeans(circle_NP, 3, 0)) < late
+    assert max(cheap) <= 1.01 * min(cheap)
+    # Two balls in three groups: a start that halves the wide one is cheaper than one that halves the narrow one.
+    point_NP, truth_N = balls([(0, 0), (40, 0)])
+    point_NP[truth_N == 1] = 40 + 4 * (point_NP[truth_N == 1] - 40)
+    label_N = kmeans(point_NP, 3, 0, apart=lambda label_N: float(len(np.unique(label_N[truth_N == 0]))))
+    assert len(np.unique(label_N[truth_N == 0])) == 1
+
+
 def test_halves_of_one_ball_have_no_valley_and_two_balls_have() -> None:
     point_NP, _ = balls([(0,) * 20], 600)
     right_N = point_NP[:, 0] > 0
