@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import tyro
 from sample import BenchmarkConfig as SampleBenchmark
-from sample import oracle_mae, table, true_styles
+from sample import oracle_mae, spread, table, true_styles
 
 from data.panel import Panel
 from data.posts import Posts
@@ -78,7 +78,7 @@ class BenchmarkConfig:
     """Rungs; full needs the extra `ladder`."""
     members: tuple[str, ...] = MEMBERS
     """Forecasters beside the ladder, on red and weibo."""
-    weibo_posts: int = 300_000
+    weibo_posts: int = 0
     """Titles that are clustered and counted; 0 = all."""
     ablate: bool = True
     """Whether engagement, pictures and texts are left out in turn, on the first sample world."""
@@ -186,17 +186,10 @@ def given_set(name: str, config: BenchmarkConfig) -> str:
 
 
 def _row(name: str, rows: list[pd.Series], oracles: list[float] | None = None) -> tuple[str, ...]:
-    cells = [_spread([float(row[column]) for row in rows], form) for column, form in COLUMNS.values()]
+    cells = [spread([float(row[column]) for row in rows], form) for column, form in COLUMNS.values()]
     if oracles is not None:
-        cells.append(_spread([row["points"] / best for row, best in zip(rows, oracles, strict=True)], "{:.2f}"))
+        cells.append(spread([row["points"] / best for row, best in zip(rows, oracles, strict=True)], "{:.2f}"))
     return (name, *cells)
-
-
-def _spread(values: list[float], form: str) -> str:
-    told = form.format(np.median(values))
-    if len(values) > 1 and form.format(min(values)) != form.format(max(values)):
-        told += f" ({form.format(min(values))}-{form.format(max(values))})"
-    return told
 
 
 def _table(title: str, several: list[pd.DataFrame], oracles: list[float] | None) -> str:
@@ -205,8 +198,8 @@ def _table(title: str, several: list[pd.DataFrame], oracles: list[float] | None)
     for floor in ("majority", "reversion"):
         told = [metrics.iloc[0] for metrics in several]
         cells = dict.fromkeys(COLUMNS, "")
-        cells["accuracy"] = _spread([float(row[f"{floor}_accuracy"]) for row in told], "{:.2f}")
-        cells["macro F1"] = _spread([float(row[f"{floor}_f1"]) for row in told], "{:.2f}")
+        cells["accuracy"] = spread([float(row[f"{floor}_accuracy"]) for row in told], "{:.2f}")
+        cells["macro F1"] = spread([float(row[f"{floor}_f1"]) for row in told], "{:.2f}")
         rows.append((f"floor: {floor}", *cells.values(), *([""] if oracles is not None else [])))
     heads = ("", *COLUMNS, *(["of oracle"] if oracles is not None else []))
     return table(title, heads, rows)

@@ -128,6 +128,16 @@ def table(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> st
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
 
 
+def spread(values: list[float], form: str) -> str:
+    """Median, least and most; empty where nothing was measured."""
+    if np.isnan(values).any():
+        return ""
+    told = form.format(np.median(values))
+    if form.format(min(values)) != form.format(max(values)):
+        told += f" ({form.format(min(values))}-{form.format(max(values))})"
+    return told
+
+
 def main(config: BenchmarkConfig) -> str:
     """The tables, as text."""
     for stage in ("recall", "styles", "ensemble"):

@@ -17,7 +17,7 @@ family              one who knows of each style its kind of curve, how the param
 ours                the ladder, the forecasters and the ensemble
 
 and, with --run, the ensemble and the oracle on the styles as they were found. With --seeds, only the counts of worlds
-of these seeds are drawn, no posts; validation and test origins count, and told are means over the worlds.
+of these seeds are drawn, no posts; told are medians over the worlds (least and most).
 
 Shape legend: S styles, T days, N draws of a style's curve, G weeks of a grid, B bins of 28 days, O origins.
 """
@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 import tyro
 from sample import BenchmarkConfig as SampleBenchmark
-from sample import oracle_mae, table, true_styles
+from sample import oracle_mae, spread, table, true_styles
 
 from data.panel import Panel
 from data.posts import Posts
@@ -277,12 +277,11 @@ def main(config: LimitsConfig) -> str:
     else:
         several = [limits(world_plan(config.world), true_panel(config.world), config)]
     kept = [name for name in several[0].index if all(name in errors.index for errors in several)]
-    mean = pd.concat([errors.loc[kept] for errors in several]).groupby(level=0, sort=False).mean()
+    columns = {"points": "{:.3f}", "of_oracle": "{:.2f}", "of_rung": "{:.2f}", "held": "{:.2f}"}
     rows = [
-        (name, f"{row['points']:.3f}", f"{row['of_oracle']:.2f}", f"{row['of_rung']:.2f}",
-         "" if np.isnan(row["held"]) else f"{100 * row['held']:.0f}%")
-        for name, row in mean.iterrows()
-    ]  # fmt: skip
+        (name, *(spread([errors.loc[name, column] for errors in several], form) for column, form in columns.items()))
+        for name in kept
+    ]
     title = f"True styles of {len(several)} world(s), test origins, target {config.target}"
     text = table(title, ("", "MAE, points", "of oracle", "of rung", "80% held"), rows)
     return text if config.run is None else text + "\n" + _as_found(config)
