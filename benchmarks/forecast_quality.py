@@ -124,7 +124,7 @@ def _without(config: BenchmarkConfig, run: Path, modality: str) -> pd.DataFrame:
     """Test rows of a run whose forecasters do without a modality."""
     kept = tuple(m for m in MODALITIES if m != modality)
     settings = replace(demo().rank, ladder=config.ladder, modalities=kept)
-    split = split_of(Posts.load(run / "prepare"), settings)
+    split = split_of(Posts.load(run / "prepare"), settings, demo().styles.source)
     origins = {"test_origins": len(split.test), "validation_origins": len(split.validation)}
     rank_run, ensemble_run = (config.out / f"{stage}-without-{modality}" for stage in ("rank", "ensemble"))
     places = {name: run / name for name in ("styles", "recall")}
@@ -155,7 +155,7 @@ def _weibo(config: BenchmarkConfig) -> tuple[Panel, Split, Bags | None]:
     titles = config.data / "weibo" / "titles.csv.gz"
     prepare(PrepareConfig(posts=titles, out=run / "prepare", sample=config.weibo_posts))
     ranked = RankConfig(posts=run / "prepare", styles=run / "styles")
-    split = split_of(Posts.load(run / "prepare"), ranked)
+    split = split_of(Posts.load(run / "prepare"), ranked, "text")
     cut_off = str((split.validation[0] + pd.Timedelta(days=1)).date())
     found = StylesConfig(posts=run / "prepare", out=run / "styles", source="text", cut_off=cut_off)
     styles(replace(found, cluster=replace(found.cluster, k=200)))

@@ -104,17 +104,19 @@ class _Starter:
             under_torchrun(module, ["--config", str(path), *self.flags], self.nproc)
 
 
-def split_of(posts: Posts, settings: RankSettings) -> Split:
-    """The split of origins that the feed's dates give, before any style is known.
+def split_of(posts: Posts, settings: RankSettings, source: str) -> Split:
+    """The split of origins that the dates of the posts that will be counted give, before any style is known.
 
     Args:
         posts: dated posts.
         settings: target and numbers of origins.
+        source: what styles are found in; but for text, a post without a picture has no style and is not counted.
 
     Raises:
         UserError: the history is too short.
     """
-    rows = pd.DataFrame({"post_id": posts.table["post_id"], "time": posts.table["time"], "style": "all"})
+    counted = posts.table if source == "text" else posts.table[posts.table["post_id"].isin(posts.pictures["post_id"])]
+    rows = counted[["post_id", "time"]].assign(style="all")
     panel = Panel.from_rows(rows, "the posts")
     target = Target.parse(settings.target, settings.gap_days, settings.history_days)
     return split_origins(panel, target, settings.test_origins, settings.validation_origins)
@@ -164,7 +166,8 @@ def main(config: RunConfig, nproc: int = 1, verbosity: int = 0) -> str:
     prepare(_located(PrepareConfig, read, posts=config.posts, out=out / "prepare", force=force))
     posts = Posts.load(out / "prepare")
     parse_cut_off(config.cut_off)
-    split = split_of(posts, config.rank) if posts.dated else None
+    source = config.styles.source if len(posts.pictures) else "text"
+    split = split_of(posts, config.rank, source) if posts.dated else None
     cut_off = config.cut_off
     if split is not None and not cut_off:
         cut_off = str((split.validation[0] + pd.Timedelta(days=1)).date())

@@ -1,6 +1,7 @@
 """The whole way: a feed in, a leaderboard out; skipped when up to date; the future touches nothing before it."""
 
 import csv
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.posts import Posts
 from ensemble.audit import AuditConfig
 from ensemble.audit import main as audit
-from ensemble.pipeline import RunConfig, main
+from ensemble.pipeline import RunConfig, main, split_of
 from pretrain.vocabulary import Vocabulary
 from rank.ladder import RUNGS
 from stylecast.__main__ import run_command
@@ -49,6 +51,19 @@ def test_forecasts_are_shares(finished: tuple[RunConfig, str]) -> None:
     sums = forecast[forecast["model"] == "ensemble"].groupby("origin")["share"].sum()
     np.testing.assert_allclose(sums, 1.0, atol=1e-6)
     np.testing.assert_allclose(forecast[["p_down", "p_flat", "p_up"]].sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_the_cut_off_goes_by_the_posts_that_will_be_counted(finished: tuple[RunConfig, str]) -> None:
+    config, _ = finished
+    posts = Posts.load(config.out / "prepare")
+    split = split_of(posts, config.rank, "pictures")
+    told = json.loads((config.out / "rank" / "backtest.json").read_text(encoding="utf-8"))
+    assert [str(day.date()) for day in split.validation] == told["validation"]
+    # A text without a picture, a month later: it has no style where styles are found in pictures.
+    late = posts.table.tail(1).assign(post_id="late", time=posts.table["time"].max() + pd.Timedelta(days=40))
+    more = replace(posts, table=pd.concat([posts.table, late], ignore_index=True))
+    assert split_of(more, config.rank, "pictures").validation[0] == split.validation[0]
+    assert split_of(more, config.rank, "text").validation[0] > split.validation[0]
 
 
 def test_run_again_nothing_is_done_again(finished: tuple[RunConfig, str], caplog: pytest.LogCaptureFixture) -> None:
