@@ -50,6 +50,8 @@ class BenchmarkConfig:
 
     sets: tuple[str, ...] = ("sample", "clothing", "weibo", "scale", "continuity")
     """What to measure."""
+    sources: tuple[str, ...] = ("pictures", "text", "both")
+    """What the styles of `sample` are found in."""
     contenders: tuple[str, ...] = ("ours", "k-means", "BERTopic")
     """Whom to compare; ours must be the first, since it tells the others how many clusters."""
     seeds: int = 5
@@ -184,7 +186,11 @@ def main(config: BenchmarkConfig) -> str:
     set_up_logging(-1, is_main=True)
     config.out.mkdir(parents=True, exist_ok=True)
     makers = {
-        "sample": lambda: sample_sets(config.world, config.run, config.out / "sample"),
+        "sample": lambda: [
+            found
+            for found in sample_sets(config.world, config.run, config.out / "sample")
+            if found.source in config.sources
+        ],
         "clothing": lambda: clothing_sets(config.data, config.out / "clothing"),
         "weibo": lambda: weibo_sets(config.data, config.out / "weibo"),
     }
