@@ -12,8 +12,8 @@ family              one who knows of each style its kind of curve, how the param
                     garment's season and the sum over all styles, but has to infer the parameters from the counts up
                     to the origin, by Bayes' rule
 ... untold          the same, but the kind is one of all styles' kinds, as often as they have it; the season peaks on
-                    any day and swings as one of the garments does; or both. Who learns from counts alone, and has not
-                    read how worlds are drawn, is told neither
+                    any day and swings as one of the garments does; or both. Who learns from counts alone knows less
+                    than who is told neither; engagement, which these do not read, leads some styles' shares
 ours                the ladder, the forecasters and the ensemble
 
 and, with --run, the ensemble and the oracle on the styles as they were found. With --seeds, only the counts of worlds
@@ -25,7 +25,7 @@ Shape legend: S styles, T days, N draws of a style's curve, G weeks of a grid, B
 import json
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ from sample import oracle_mae, spread, table, true_styles
 
 from data.panel import Panel
 from data.posts import Posts
-from data.sample_chunks import World, plan_of
+from data.sample import SampleConfig, world_of
+from data.sample_chunks import plan_of
 from data.sample_dynamics import NOISE_DAYS, NOISE_SD, SEASONS, SILENT, Process, softmax, trend_path
 from data.sample_oracle import informed_shares
 from data.sample_posts import Plan
@@ -52,8 +53,6 @@ from stylecast.errors import UserError
 from stylecast.logs import set_up_logging
 from stylecast.world import open_world
 
-DEMO = World(20_000, 24, 1095, "2021-01-01", 1.5, 96, 0)
-"""The world of the demo."""
 WEEK, BIN = 7, 4
 """Days of a step of the grid on which curves are drawn; steps of a bin of counts."""
 BASE_SD, PEAK_SD = 0.35, 12.0
@@ -113,8 +112,7 @@ def true_panel(world: Path) -> Panel:
 def world_plan(world: Path) -> Plan:
     """All that the posts of a world were drawn from."""
     told = json.loads((world / "sample.json").read_text(encoding="utf-8"))["config"]
-    return plan_of(World(told["posts"], told["styles"], told["days"], told["start"], told["pictures_per_post"],
-                         told["picture_size"], told["seed"]))  # fmt: skip
+    return plan_of(world_of(SampleConfig(**told)))
 
 
 def drawn_panel(plan: Plan, seed: int) -> Panel:
@@ -272,7 +270,7 @@ def main(config: LimitsConfig) -> str:
     if config.run is not None and config.seeds:
         raise UserError("--run: of worlds of which only the counts are drawn there is no run; leave out --seeds")
     if config.seeds:
-        plans = {seed: plan_of(replace(DEMO, seed=seed)) for seed in config.seeds}
+        plans = {seed: plan_of(world_of(SampleConfig(seed=seed))) for seed in config.seeds}
         several = [limits(plan, drawn_panel(plan, seed), config) for seed, plan in plans.items()]
     else:
         several = [limits(world_plan(config.world), true_panel(config.world), config)]

@@ -22,6 +22,7 @@ import sys
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ class BenchmarkConfig:
 
     sets: tuple[str, ...] = ("sample", "clothing", "weibo", "scale", "continuity")
     """What to measure."""
-    sources: tuple[str, ...] = ("pictures", "text", "both")
+    sources: tuple[Literal["pictures", "text", "both"], ...] = ("pictures", "text", "both")
     """What the styles of `sample` are found in."""
     contenders: tuple[str, ...] = ("ours", "k-means", "BERTopic")
     """Whom to compare; ours must be the first, since it tells the others how many clusters."""

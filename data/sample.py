@@ -78,6 +78,19 @@ class SampleConfig:
     """Processes that draw."""
 
 
+def world_of(config: SampleConfig) -> World:
+    """What the plan of a sample world is made from."""
+    return World(
+        posts=config.posts,
+        styles=config.styles,
+        days=config.days,
+        start=config.start,
+        pictures=config.pictures_per_post,
+        size=config.picture_size,
+        seed=config.seed,
+    )
+
+
 def _check(config: SampleConfig) -> None:
     ranges: dict[str, tuple[float, float, float]] = {
         "posts": (config.posts, 500, 1_000_000),
@@ -211,15 +224,7 @@ def main(config: SampleConfig) -> Path:
     if _is_there(config):
         log.info("%s: the same sample world lies there already, kept", config.out)
         return config.out
-    world = World(
-        posts=config.posts,
-        styles=config.styles,
-        days=config.days,
-        start=config.start,
-        pictures=config.pictures_per_post,
-        size=config.picture_size,
-        seed=config.seed,
-    )
+    world = world_of(config)
     plan = plan_of(world)
     with _whole_or_nothing(config.out) as folder:
         (folder / "truth").mkdir()

@@ -125,15 +125,11 @@ def split_of(posts: Posts, settings: RankSettings, source: str) -> Split:
 def _forecast(config: RunConfig, posts: Posts, split: Split, cut_off: str, start: _Starter) -> str:
     out, force = config.out, config.force
     pictures = len(posts.pictures) > 0
-    found = config.styles
-    if not pictures and found.source != "text":
-        log.info("no pictures: styles come from the texts")
-        found = replace(found, source="text")
     recalled = out / "recall" if pictures else None
     captions = out / "captions" if pictures and config.captions else None
     before = config.previous / "styles" if config.previous is not None else None
-    styles(_located(StylesConfig, found, posts=out / "prepare", recall=recalled, captions=captions, previous=before,
-                    out=out / "styles", cut_off=cut_off, force=force))  # fmt: skip
+    styles(_located(StylesConfig, config.styles, posts=out / "prepare", recall=recalled, captions=captions,
+                    previous=before, out=out / "styles", cut_off=cut_off, force=force))  # fmt: skip
     # The numbers of origins are settled by the dates alone, so that the cut-off and the backtest agree.
     ranked = replace(config.rank, test_origins=len(split.test), validation_origins=len(split.validation))
     start("rank.train", rank, _located(RankConfig, ranked, posts=out / "prepare", recall=recalled,
@@ -166,8 +162,10 @@ def main(config: RunConfig, nproc: int = 1, verbosity: int = 0) -> str:
     prepare(_located(PrepareConfig, read, posts=config.posts, out=out / "prepare", force=force))
     posts = Posts.load(out / "prepare")
     parse_cut_off(config.cut_off)
-    source = config.styles.source if len(posts.pictures) else "text"
-    split = split_of(posts, config.rank, source) if posts.dated else None
+    if posts.dated and not len(posts.pictures) and config.styles.source != "text":
+        log.info("no pictures: styles come from the texts")
+        config = replace(config, styles=replace(config.styles, source="text"))
+    split = split_of(posts, config.rank, config.styles.source) if posts.dated else None
     cut_off = config.cut_off
     if split is not None and not cut_off:
         cut_off = str((split.validation[0] + pd.Timedelta(days=1)).date())

@@ -41,6 +41,10 @@ class Silhouette:
         value_S = silhouette_samples(self.distance_SS[np.ix_(kept_S, kept_S)], label_S, metric="precomputed")
         return float(value_S.mean()), float(value_S.std() / np.sqrt(len(value_S)))
 
+    def mean(self, label_N: np.ndarray) -> float:
+        """The mean alone."""
+        return self(label_N)[0]
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -90,6 +94,6 @@ def find_groups(point_NP: np.ndarray, low: int, top: int, flat: float, smallest:
     if flat:
         found = int(merge_twins(point_NP, label[max(label)], flat, few, smallest).max()) + 1
         log.info("silhouette tells %d groups, the valleys between them %d", few, found)
-    label_N = kmeans(point_NP, found, seed, apart=lambda told_N: silhouette(told_N)[0])
-    curve[found] = silhouette(label_N)[0]
+    label_N = kmeans(point_NP, found, seed, apart=silhouette.mean)
+    curve[found] = silhouette.mean(label_N)
     return Groups(label_N, dict(sorted(curve.items())))

@@ -181,8 +181,7 @@ def _groups(place_NX: np.ndarray, config: ClusterConfig) -> Groups:
         # Asked for k: down to it, flat or not.
         return Groups(merge_twins(place_NX, label_N, 0.0 if config.k else config.flat, config.k or 2, config.smallest))
     if config.k:
-        silhouette = Silhouette(place_NX)
-        return Groups(kmeans(place_NX, config.k, config.seed, apart=lambda told_N: silhouette(told_N)[0]))
+        return Groups(kmeans(place_NX, config.k, config.seed, apart=Silhouette(place_NX).mean))
     return find_groups(place_NX, min(config.k_min, top), top, config.flat, config.smallest, config.seed)
 
 
@@ -225,8 +224,8 @@ def fit_clusters(ids: np.ndarray, vectors_ND: np.ndarray, config: ClusterConfig)
         far = float(np.quantile(distance_N[inside_N], config.far_quantile))
         scores = {
             "k": float(len(centroid_KP)),
-            "silhouette_space": Silhouette(place_NX)(groups.label_N)[0],
-            "silhouette_vectors": Silhouette(chosen_ND)(nearest_N)[0],
+            "silhouette_space": Silhouette(place_NX).mean(groups.label_N),
+            "silhouette_vectors": Silhouette(chosen_ND).mean(nearest_N),
             "kept": _agreement(groups.label_N, nearest_N),
             "outliers": float((groups.label_N < 0).mean()),
         }

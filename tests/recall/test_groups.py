@@ -50,7 +50,7 @@ def test_of_starts_that_are_as_cheap_the_one_is_taken_whose_groups_stand_apart()
     assert max(cheap) <= 1.01 * min(cheap)
     # Two balls in three groups: a start that halves the wide one is cheaper than one that halves the narrow one.
     point_NP, truth_N = balls([(0, 0), (40, 0)])
-    point_NP[truth_N == 1] = 40 + 4 * (point_NP[truth_N == 1] - 40)
+    point_NP[truth_N == 1] = [40, 0] + 4 * (point_NP[truth_N == 1] - [40, 0])
     label_N = kmeans(point_NP, 3, 0, apart=lambda label_N: float(len(np.unique(label_N[truth_N == 0]))))
     assert len(np.unique(label_N[truth_N == 0])) == 1
 
