@@ -55,8 +55,9 @@ def test_commands_in_blocks_parse(shown: Shown, name: str, flags: list[str]) -> 
 
 def flags_of_script(path: Path) -> set[str]:
     """Flags of a script that makes them out of the fields of its config."""
-    fields = re.findall(r"^    (\w+): ", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return {f"--{name.replace('_', '-')}" for name in fields}
+    fields = re.findall(r"^    (\w+): (bool)?", path.read_text(encoding="utf-8"), re.MULTILINE)
+    signs = [(name, sign) for name, is_bool in fields for sign in (("", "no-") if is_bool else ("",))]
+    return {f"--{sign}{name.replace('_', '-')}" for name, sign in signs}
 
 
 def test_flags_named_alone_belong_to_a_command() -> None:
