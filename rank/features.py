@@ -90,7 +90,11 @@ def number_features(number: str) -> tuple[Feature, ...]:
     )
 
 
-PROCESSES = {"plain": "default parameters", "fitted": "parameters fitted", "steady": "fitted without smooth trends"}
+PROCESSES = {
+    "plain": "smooth trends go on for a while",
+    "steady": "no smooth trends, parameters fitted",
+    "walk": "a walk that does not return, noise in every bin",
+}
 """The Gaussian processes (`rank.gaussian`) whose word is a feature."""
 PROCESS_FEATURES: tuple[Feature, ...] = tuple(
     feature

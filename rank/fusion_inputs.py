@@ -20,7 +20,7 @@ from rank.edges import Edges
 from rank.feature import log_reference
 from rank.fusion_config import FusionConfig
 from rank.fusion_windows import Labels, Scaler, Windows, moments
-from rank.gaussian import Kernel
+from rank.gaussian import WALK
 from rank.history_features import noise, relative_size, share_rank, trailing
 from rank.lead import Lead, lead_of, shrunk_level
 from rank.look import Look
@@ -141,7 +141,7 @@ class Reader:
 
     def _look(self, origin: pd.Timestamp, training: bool) -> Look:
         asked = self.target.training_period(origin) if training else self.target.period(origin)
-        return Look(self.sums, self.target, origin, asked, {OUTLOOK: Kernel()}, self.panel.granularity == "month")
+        return Look(self.sums, self.target, origin, asked, {OUTLOOK: WALK}, self.panel.granularity == "month")
 
     def _start(self, look: Look, lead: Lead) -> np.ndarray:
         if self.config.start == "last":

@@ -67,6 +67,10 @@ class Kernel:
         return self.season_sd**2 * (0.8 * np.cos(wave) + 0.2 * np.cos(2 * wave))
 
 
+WALK = Kernel(level_sd=2.0, slow_sd=1.8, slow_days=3000.0, fast_sd=0.45, fast_days=1.0, trend_sd=1e-3)
+"""What comes stays: a walk of an eighth a week, whatever a style's mean so far; what one bin alone says is noise."""
+
+
 @dataclass(frozen=True)
 class Bins:
     """Counts before an origin, in bins."""

@@ -16,7 +16,7 @@ from data.shares import to_growth
 from data.sums import Sums
 from data.windows import Split, Target, known_on, origin_days, training_days
 from rank.features import Feature, declared_features
-from rank.gaussian import Bins, Kernel, fit_kernel
+from rank.gaussian import WALK, Bins, Kernel, fit_kernel
 from rank.look import Look
 
 log = logging.getLogger(__name__)
@@ -138,13 +138,11 @@ def _with_kernels(
     panel: Panel, target: Target, sums: Sums, origins: pd.DatetimeIndex
 ) -> Iterator[tuple[pd.Timestamp, dict[str, Kernel]]]:
     """Each origin with the kernels as they were fitted at it or at most eight weeks before, never after."""
-    plain = Kernel()
-    fitted, steady = plain, replace(plain, trend_sd=1e-3)
+    steady = replace(Kernel(), trend_sd=1e-3)
     fit_on: pd.Timestamp | None = None
     for origin in origins:
         if fit_on is None or (origin - fit_on).days >= REFIT_DAYS:
             bins = Bins.of(sums.until(origin, target.history_start(origin)), origin, panel.granularity == "month")
-            fitted = fit_kernel(bins, fitted)
             steady = fit_kernel(bins, steady, fixed=("trend_sd", "trend_days"))
             fit_on = origin
-        yield origin, {"plain": plain, "fitted": fitted, "steady": steady}
+        yield origin, {"plain": Kernel(), "steady": steady, "walk": WALK}

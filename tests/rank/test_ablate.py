@@ -85,9 +85,10 @@ def test_the_separate_encoders_are_read(tmp_path: Path) -> None:
 
     runs = make_runs(tmp_path, make_posts(count=500, days=120))
     folder, _ = checkpoint("vit", tmp_path / "vit")
+    fusion = replace(FUSION, start="last")  # so that the networks, which alone see pictures, have a say
     config = AblateConfig(
         styles=runs["styles"], posts=runs["posts"], recall=runs["recall"], backbone=str(folder), seeds=1,
-        target="days:5-8", test_origins=1, validation_origins=1, fusion=FUSION, out=tmp_path / "ablation",
+        target="days:5-8", test_origins=1, validation_origins=1, fusion=fusion, out=tmp_path / "ablation",
     )  # fmt: skip
     told = main(config)
     rows = pd.read_csv(config.out / "cells.csv")

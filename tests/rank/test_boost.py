@@ -62,7 +62,7 @@ def test_monotone_growth_never_falls_with_what_the_processes_expect(question: Qu
     config = replace(QUICK, rounds=40, objective="huber", monotone=True, feature_fraction=1.0)
     models = fit_boosters(table, place, Edges(0.0, 0.0), config)
     values_SK = np.repeat(table.values_OSK[place][:1], 21, axis=0)
-    values_SK[:, table.column("fitted_growth")] = np.linspace(-2, 2, 21)
+    values_SK[:, table.column("steady_growth")] = np.linspace(-2, 2, 21)
     told = np.asarray(models.growth.predict(values_SK[:, models.used_K]))
     assert (np.diff(told) >= 0).all()
     assert told[-1] > told[0]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rank.gaussian import Bins, Kernel, fit_kernel, infer, predict
+from rank.gaussian import WALK, Bins, Kernel, fit_kernel, infer, predict
 
 
 def bins_of(share_SP: np.ndarray, total: float, step: int = 28) -> Bins:
@@ -54,6 +54,17 @@ def test_fitting_finds_whether_there_is_a_season() -> None:
         fitted = fit_kernel(bins, Kernel())
         assert low < fitted.season_sd < high
         assert infer(bins, fitted).evidence_S.sum() > infer(bins, Kernel()).evidence_S.sum()
+
+
+def test_the_walk_stays_where_a_share_went_and_shrugs_at_a_single_bin() -> None:
+    # 0.05 for two years, 0.1 in the year since; and a share that doubled in its newest bin.
+    bins = bins_of(np.stack([np.r_[np.full(13, 0.1), np.full(26, 0.05)], np.r_[0.2, np.full(38, 0.1)]]), 20_000)
+
+    def said(kernel: Kernel, days: float) -> np.ndarray:
+        return np.exp(predict(bins, infer(bins, kernel), kernel, days).mean_S)
+
+    assert said(Kernel(), 400.0)[0] < 0.085 < 0.095 < said(WALK, 400.0)[0] < 0.11
+    assert said(WALK, 45.0)[1] < 0.14 < 0.17 < said(Kernel(), 45.0)[1]
 
 
 def test_a_style_is_told_the_same_beside_any_others() -> None:
