@@ -2,7 +2,7 @@
 
 Counts are Poisson around total * exp(f); f is found by Newton steps (Laplace approximation, Rasmussen & Williams,
 "Gaussian Processes for Machine Learning", 2006, chapter 3). One kernel serves all styles, so that a short or thin
-history borrows its strength. Its parameters are fitted on what lies before an origin, never after.
+history borrows its strength. Its parameters are given, or fitted on what lies before an origin, never after.
 
 Shapes: S styles, P bins (the newest first).
 """

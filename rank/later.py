@@ -25,6 +25,7 @@ from rank.bags import Bags
 from rank.boost import BOOST, SETTINGS
 from rank.boost_models import Boosters
 from rank.boost_rank import BOOST_RANK, RANKER, Ranker
+from rank.features import PROCESSES
 from rank.fusion_forecast import FusionForecaster
 from rank.gaussian import Kernel
 from rank.ladder import ladder_shares
@@ -133,10 +134,12 @@ def forecast_later(
 
     Raises:
         ValueError: an origin is earlier than the run's latest, which its models have looked at.
-        UserError: a model is missing, damaged, or reads numbers that are not there.
+        UserError: a model is missing, damaged, of an earlier version, or reads numbers that are not there.
     """
     if origins.min() < before.split.latest:
         raise ValueError(f"{origins.min().date()} is before {before.split.latest.date()}: its models know what follows")
+    if before.kernels.keys() != PROCESSES.keys():
+        raise UserError(f"{run}: its processes are those of an earlier version; run `stylecast rank --force`")
     none = pd.DatetimeIndex([])
     # Each origin is a test of its own: nothing is fitted, so that there is nothing to keep apart.
     split = Split(none, none, pd.DatetimeIndex(origins).sort_values().as_unit(panel.days.unit), origins.max())

@@ -15,7 +15,6 @@ from data.panel import Panel
 from data.windows import Split, Target
 from rank.backtest import Backtest
 from rank.edges import Edges
-from rank.features import PROCESSES
 from rank.gaussian import Kernel
 from stylecast.errors import UserError
 
@@ -56,7 +55,7 @@ def load_backtest(folder: Path, panel: Panel) -> Backtest:
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if missing := [name for name in ("used", "hot_part", "kernels") if name not in about]:
         raise UserError(f"{folder}: made by an earlier version, without `{missing[0]}`; run `stylecast rank --force`")
-    if not isinstance(about["thresholds"], dict) or about["kernels"].keys() != PROCESSES.keys():
+    if not isinstance(about["thresholds"], dict):
         raise UserError(f"{folder}: made by an earlier version; run `stylecast rank --force`")
     if tuple(about["styles"]) != panel.styles:
         raise UserError(

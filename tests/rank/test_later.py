@@ -1,5 +1,6 @@
 """Stored models at later origins: at the run's own they say what the run said, and none of them looks ahead."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,9 @@ def test_what_cannot_be_forecast_is_told(kept: tuple[Path, Panel, Backtest], tmp
     day = pd.DatetimeIndex(["2023-04-30"])
     with pytest.raises(UserError, match=r"mix\.json: missing: made by an earlier version"):
         forecast_later(tmp_path, before, panel, day)
+    old = replace(before, kernels={"plain": before.kernels["plain"]})
+    with pytest.raises(UserError, match="its processes are those of an earlier version; run `stylecast rank --force`"):
+        forecast_later(folder, old, panel, day)
     with pytest.raises(UserError, match=r"was trained on `likes.*`, which these posts do not have"):
         forecast_later(folder, before, make_panel(days=910, likes=False), day)
     with pytest.raises(ValueError, match="its models know what follows"):
