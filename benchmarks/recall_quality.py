@@ -36,7 +36,7 @@ from data.prepare import main as prepare
 from data.splits import parse_cut_off
 from pretrain.encoder import EncoderConfig, build_encoder
 from pretrain.examples import divide, encode_words
-from pretrain.pictures import AugmentConfig, PixelPictures
+from pretrain.pictures import AugmentConfig, PixelPictures, embed
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig
 from pretrain.train import main as pretrain
@@ -44,7 +44,6 @@ from pretrain.vocabulary import Vocabulary
 from recall.gallery import Gallery, build_gallery
 from recall.matcher import Matcher
 from recall.metrics import ndcg, ranked_relevance
-from recall.task import score_gallery
 from recall.train import RecallConfig
 from recall.train import main as recall
 from stylecast.cli import guarded
@@ -122,8 +121,7 @@ def ours(trial: Trial, seed: int, share: float) -> tuple[Scores, Gallery]:
         models = Matcher.from_pretrained(run)
     gallery, words_QW = trial.gallery(models.vocabulary, "later")
     pictures = PixelPictures(trial.posts.images, AugmentConfig())
-    word_QN, sentence_QN = score_gallery(models.encoder, models.text, pictures, gallery, words_QW)
-    return {"word": word_QN, "sentence": sentence_QN, "blend": models.blend(word_QN, sentence_QN)}, gallery
+    return models.score_posts(words_QW, embed(models.encoder, pictures, gallery.rows_N, torch.device("cpu"))), gallery
 
 
 def dual(trial: Trial, seed: int, kind: Kind, learns: LoopConfig) -> tuple[Scores, Gallery]:

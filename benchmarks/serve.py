@@ -127,7 +127,7 @@ def _write_recall(config: ServeBenchmarkConfig, folder: Path, heads_NHD: np.ndar
     text.save(folder)
     vocabulary.save(folder)
     Lexicon().save(folder)
-    (folder / BLEND).write_text(json.dumps(asdict(Blend(0.5, 1.0, 1.0))), encoding="utf-8")
+    (folder / BLEND).write_text(json.dumps(asdict(Blend(0.4, 0.2, 1.0, 1.0, 1.0))), encoding="utf-8")
     np.save(folder / HEADS, heads_NHD)
     vectors_ND = normalise(heads_NHD[:, 0].astype(np.float32))
     Embeddings(pictures["picture_id"].to_numpy(str), vectors_ND).save(folder)

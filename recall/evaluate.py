@@ -20,12 +20,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from data.pools import read_answers
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.examples import divide, encode_words
-from pretrain.pictures import PixelPictures
+from pretrain.pictures import PixelPictures, embed
 from pretrain.task import usable_posts
 from pretrain.train import PretrainConfig
 from recall.gallery import build_gallery
@@ -34,7 +35,6 @@ from recall.pool_scores import Candidates, picture_features, score_pools
 from recall.pools import bootstrap_interval, read_pools, read_scores
 from recall.rerank import RerankConfig, fit_pool_reranker, query_features, rank_features
 from recall.search import Searcher, input_of, recall_folder
-from recall.task import score_gallery
 from recall.train import RecallConfig
 from recall.truth import Truth, as_scores, fit_pool_blend
 from stylecast.__main__ import run_command
@@ -126,8 +126,8 @@ def _held_out(config: EvaluateConfig, folder: Path, searcher: Searcher, posts: P
     if not len(gallery.posts_Q):
         raise UserError(f"--part {config.part}: no such post has pictures and known words")
     pictures = PixelPictures.of(posts, models.encoder.config.view)
-    word, sentence = score_gallery(models.encoder, models.text, pictures, gallery, words_PW[gallery.posts_Q])
-    scores = {"word": word, "sentence": sentence, "blend": models.blend(word, sentence)}
+    heads = embed(models.encoder, pictures, gallery.rows_N, torch.device("cpu"))
+    scores = models.score_posts(words_PW[gallery.posts_Q], heads)
     pooled = {name: np.take_along_axis(table, gallery.pool_QK, axis=1) for name, table in scores.items()}
     relevant = np.take_along_axis(gallery.relevant_QN, gallery.pool_QK, axis=1)
     asked = posts.table.iloc[gallery.posts_Q]
@@ -139,7 +139,7 @@ def _held_out(config: EvaluateConfig, folder: Path, searcher: Searcher, posts: P
     )
     if config.part == "valid":
         honest = load_manifest(folder, "recall")["metrics"]["blend_ndcg@5_nested"]
-        note = f"the weight of the blend was chosen on these very queries; chosen on other halves of them: {honest:.3f}"
+        note = f"weights of the blend were chosen on these very queries; chosen on other halves of them: {honest:.3f}"
         judged = replace(judged, in_sample={"blend": float(judged.ndcg["blend"].mean())}, note=note)
     items = posts.pictures["picture_id"].to_numpy(str)[gallery.rows_N][gallery.pool_QK]
     shown = [
@@ -172,11 +172,11 @@ def _pools(
         name = " + ".join(["blend", *further])
         if (truth.answers_Q > 0).sum() < FOLDS:
             raise UserError(f"--also: fewer than {FOLDS} queries have answers: give more")
-        blended = fit_pool_blend(scores, ["word", "sentence", *further], truth, FOLDS)
+        blended = fit_pool_blend(scores, ["blend", *further], truth, FOLDS)
         scores[name], in_sample[name] = blended.out_of_fold_QK, blended.in_sample
     if config.rerank:
         by_matcher = {name: scores[name] for name in ("word", "sentence", "search", *further)}
-        pictures = picture_features(searcher, candidates, pools, scores)
+        pictures = picture_features(candidates, pools, scores)
         asked = [(words, len(unknown)) for words, unknown in map(searcher.models.known, pools.queries)]
         queries = query_features(asked, searcher.models.vocabulary.rates_V())
         features = rank_features(by_matcher, pools.real(), queries, pictures)

@@ -123,21 +123,36 @@ def matching_metrics(scores_QN: np.ndarray, gallery: Gallery) -> dict[str, float
 
 @dataclass(frozen=True)
 class Blend:
-    """How the two scores become one.
+    """How the two scores, and the odds against other people's queries, become one.
 
-    The scales are fixed, so that no other query and no other candidate moves a score.
+    The odds are the sum of both scores, each in standard deviations, less the picture's hubness (`recall.hubs`). The
+    scales are fixed, so that no other query and no other candidate moves a score.
     """
 
     word_weight: float
-    """Weight of the word score, 0..1; the sentence score has the rest."""
+    """Weight of the word score, 0..1; the sentence score has what this and the next leave."""
+    odds_weight: float
+    """Weight of the odds, 0..1."""
     word_scale: float
     """Standard deviation of word scores in the validation pools."""
     sentence_scale: float
     """Standard deviation of sentence scores in the validation pools."""
+    odds_scale: float
+    """Standard deviation of the odds in the validation pools."""
 
-    def __call__(self, word: np.ndarray, sentence: np.ndarray) -> np.ndarray:
-        """The blended score."""
-        return self.word_weight * word / self.word_scale + (1 - self.word_weight) * sentence / self.sentence_scale
+    def __call__(self, word: np.ndarray, sentence: np.ndarray, hubness: np.ndarray) -> np.ndarray:
+        """The blended score.
+
+        Args:
+            word: of the word matcher, …×N.
+            sentence: of the sentence matcher, …×N.
+            hubness: of the pictures, N (see `recall.hubs`).
+        """
+        by_word, by_sentence = word / self.word_scale, sentence / self.sentence_scale
+        odds = (by_word + by_sentence - hubness) / self.odds_scale
+        rest = 1 - self.word_weight - self.odds_weight
+        blended: np.ndarray = self.word_weight * by_word + rest * by_sentence + self.odds_weight * odds
+        return blended
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -149,22 +164,25 @@ class Blend:
         return from_dict(json.loads(path.read_text(encoding="utf-8")), cls, str(path))
 
 
-def scaled_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery, word_weight: float) -> Blend:
-    """A blend whose scales are measured in the pools."""
-    spreads = [float(np.take_along_axis(s, gallery.pool_QK, axis=1).std()) or 1.0 for s in (word_QN, sentence_QN)]
-    return Blend(word_weight, *spreads)
+def pool_spread(scores_QN: np.ndarray, gallery: Gallery) -> float:
+    """Standard deviation of scores in the pools; 1 where they do not differ."""
+    return float(np.take_along_axis(scores_QN, gallery.pool_QK, axis=1).std()) or 1.0
 
 
-def fit_blend(word_QN: np.ndarray, sentence_QN: np.ndarray, gallery: Gallery) -> tuple[Blend, dict[str, float]]:
-    """Search the weight of the blend by NDCG@5 in the pools.
+def fit_blend(
+    word_QN: np.ndarray, sentence_QN: np.ndarray, hubness_N: np.ndarray, gallery: Gallery
+) -> tuple[Blend, dict[str, float]]:
+    """Search the weights of the blend by NDCG@5 in the pools.
 
     Returns:
         The blend fitted on all queries, and its NDCG@5: `in_sample` on these queries, `nested` on each half
         of the queries under the weight of the other half.
     """
     take = partial(np.take_along_axis, indices=gallery.pool_QK, axis=1)
-    scores, relevant_QK = {"word": take(word_QN), "sentence": take(sentence_QN)}, take(gallery.relevant_QN)
+    even_QN = word_QN / pool_spread(word_QN, gallery) + sentence_QN / pool_spread(sentence_QN, gallery)
+    scores = {"word": take(word_QN), "sentence": take(sentence_QN), "odds": take(even_QN - hubness_N)}
+    relevant_QK = take(gallery.relevant_QN)
     found = fit_pool_blend(scores, list(scores), Truth(relevant_QK, relevant_QK.sum(axis=1), 0), folds=2)
     weights, scales = found.blend.weights, found.blend.scales
     told = {"in_sample": found.in_sample, "nested": found.nested}
-    return Blend(weights["word"], scales["word"], scales["sentence"]), told
+    return Blend(weights["word"], weights["odds"], scales["word"], scales["sentence"], scales["odds"]), told

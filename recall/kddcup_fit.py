@@ -16,16 +16,22 @@ from data.kddcup import Products
 from data.pools import Pools
 from pretrain.examples import spread
 from pretrain.kddcup import encode_queries
+from recall.hubs import MOST, hubness, query_bank
 from recall.kddcup_score import (
     BLEND,
     COUNTS,
     EXPLOIT,
     EXPLOIT_RERANKED,
+    ODDS,
     RERANKED,
+    SENTENCE,
+    WORD,
     candidate_features,
     embed_products,
+    score_odds,
     score_pools,
     single_pool,
+    spreads_of,
 )
 from recall.kddcup_table import judge
 from recall.matcher import RegionMatcher
@@ -34,7 +40,6 @@ from recall.truth import Truth, as_scores, fit_pool_blend
 from stylecast.runs import Run
 
 SCORES, TABLE, BLENDS, TREES = "scores-{}.parquet", "table.csv", "blends.csv", "{}.txt"
-BANK = 1000  # queries of the training file by which it is told whether a product answers to everything
 Parts = dict[str, dict[str, np.ndarray]]
 
 
@@ -46,20 +51,6 @@ class ScoreKey:
     exploit_pool_counts: bool
     rerank: bool
     reranker: RerankConfig
-
-
-def _features(
-    key: ScoreKey, matchers: RegionMatcher, products: Mapping[str, Products], pools: Mapping[str, Pools],
-    heads: Mapping[str, torch.Tensor], scores: Parts,
-) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """What the re-ranker is told of the candidates of each part, C×F."""
-    others = sorted(set(products["train"].pairs["query"]))
-    bank = [others[place] for place in spread(np.arange(len(others)), BANK)]
-    bank_BW = encode_queries(bank, matchers.vocabulary, key.width)
-    return {
-        part: candidate_features(matchers, heads[part], products[part], pools[part], scores[part], bank_BW)
-        for part in pools
-    }
 
 
 @dataclass(frozen=True)
@@ -110,12 +101,26 @@ def write_scores(
     heads = {part: embed_products(matchers, products[part], device) for part in pools}
     scores: Parts = {part: score_pools(matchers, heads[part], pools[part], key.width) for part in pools}
     counts = {part: single_pool(pools[part]) for part in pools}
-    features = _features(key, matchers, products, pools, heads, scores) if key.rerank else {}
+    others = sorted(set(products["train"].pairs["query"]))
+    asked = [others[place] for place in spread(np.arange(len(others)), MOST)]
+    bank_BW = query_bank(encode_queries(asked, matchers.vocabulary, key.width))
+    spreads = spreads_of(scores["valid"])
+    hubs = {
+        part: hubness(matchers.text, bank_BW, heads[part].cpu().numpy(), spreads[WORD], spreads[SENTENCE])
+        for part in pools
+    }
+    odds = {part: score_odds(scores[part], spreads, hubs[part], pools[part]) for part in pools}
+    features = {
+        part: candidate_features(matchers, hubs[part], products[part], pools[part], scores[part])
+        for part in pools if key.rerank
+    }  # fmt: skip
     fitted: dict[str, _Fitted] = {}
     weights = []
     for exploits in (False, True) if key.exploit_pool_counts else (False,):
         blend, reranked = (EXPLOIT, EXPLOIT_RERANKED) if exploits else (BLEND, RERANKED)
-        known = {part: scores[part] | ({COUNTS: counts[part]} if exploits else {}) for part in pools}
+        known = {
+            part: scores[part] | {ODDS: odds[part]} | ({COUNTS: counts[part]} if exploits else {}) for part in pools
+        }
         fitted[blend], told = _blend(known, tuple(known["valid"]), truths["valid"])
         weights.append(told.assign(score=blend))
         if key.rerank:

@@ -10,19 +10,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 from data.kddcup import SUBMITTED, Products
 from data.pools import Pools
 from pretrain.kddcup import cut_queries, encode_queries
 from pretrain.pictures import embed
 from pretrain.regions import RegionPictures
-from recall.embeddings import text_vectors
 from recall.matcher import RegionMatcher
 from recall.matchers import sentence_scores, word_scores
 from recall.rerank import pool_means, query_features, rank_features
 
-WORD, SENTENCE, BLEND, RERANKED = "word", "sentence", "blend", "reranked"
+WORD, SENTENCE, ODDS, BLEND, RERANKED = "word", "sentence", "odds", "blend", "reranked"
 COUNTS = "pool counts"
 EXPLOIT = "blend + pool counts"
 EXPLOIT_RERANKED = "reranked + pool counts"
@@ -56,19 +54,37 @@ def score_pools(matchers: RegionMatcher, heads_NHD: torch.Tensor, pools: Pools, 
     return scores
 
 
+def spreads_of(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Standard deviation of word and of sentence scores over the candidates of pools."""
+    return {name: float(scores[name][np.isfinite(scores[name])].std()) or 1.0 for name in (WORD, SENTENCE)}
+
+
+def score_odds(
+    scores: Mapping[str, np.ndarray], spreads: Mapping[str, float], hubness_N: np.ndarray, pools: Pools
+) -> np.ndarray:
+    """Log odds of each query against other people's queries (see `recall.hubs`), Q×K; -inf where there is padding.
+
+    Args:
+        scores: of the matchers.
+        spreads: of the matchers on validation.
+        hubness_N: of the products of the file.
+        pools: the candidates.
+    """
+    odds_QK: np.ndarray = sum(scores[name] / spread for name, spread in spreads.items()) - hubness_N[pools.row_QK]
+    return odds_QK
+
+
 def candidate_features(
-    matchers: RegionMatcher, heads_NHD: torch.Tensor, products: Products, pools: Pools,
-    scores: Mapping[str, np.ndarray], others_BW: np.ndarray,
-) -> pd.DataFrame:  # fmt: skip
+    matchers: RegionMatcher, hubness_N: np.ndarray, products: Products, pools: Pools, scores: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
     """What a re-ranker is told of the candidates; nothing of it depends on other pools.
 
     Args:
         matchers: the models.
-        heads_NHD: of the products of the file.
+        hubness_N: of the products of the file.
         products: of the file.
         pools: the candidates.
         scores: of the matchers.
-        others_BW: words of other people's queries, padded: a product that answers to all of them is a hub.
 
     Returns:
         One row a candidate, in the order of the pools.
@@ -77,12 +93,10 @@ def candidate_features(
     rows_C = pools.row_QK[real_QK]
     cut, vocabulary = cut_queries(pools.queries), matchers.vocabulary
     asked = [(vocabulary.encode(words), len(vocabulary.unknown(words))) for words in cut]
-    bank_BD = torch.from_numpy(text_vectors(matchers.text, others_BW))
-    head_ND = F.normalize(heads_NHD[:, 0].float().cpu(), dim=-1).numpy()
     table = products.table.iloc[rows_C]
     pictures = pd.DataFrame(
         {
-            "hub": (head_ND @ bank_BD.numpy().mean(axis=0))[rows_C],
+            "hub": hubness_N[rows_C],
             "boxes": table["boxes"].to_numpy(),
             "shape": np.log(table["image_h"].to_numpy() / table["image_w"].to_numpy()),
             "mean sentence score": pool_means(scores[SENTENCE], real_QK),

@@ -18,7 +18,8 @@ from pretrain.encoder import Encoder, PixelEncoder, rebuild_encoder
 from pretrain.regions import RegionEncoder, rebuild_regions
 from pretrain.vocabulary import Vocabulary, pad
 from recall.context import load_text
-from recall.gallery import Blend
+from recall.gallery import Blend, score_all
+from recall.hubs import BANK, hubness, load_bank
 from recall.matchers import Query, TextEncoder, sentence_scores
 from recall.phrases import WordLevels
 from stylecast.checkpoint import WEIGHTS, load_parts, save_parts
@@ -58,7 +59,9 @@ class Matcher:
     vocabulary: Vocabulary
     """The known words."""
     blend: Blend
-    """How word and sentence scores of posts become one."""
+    """How word and sentence scores of posts become one, with the odds against other queries."""
+    bank_BW: np.ndarray = field(repr=False, compare=False)
+    """Training queries, as padded word numbers, that tell which pictures answer to everything."""
     levels: WordLevels
     """What scores of each word are usual over the indexed pictures."""
     lexicon: Lexicon
@@ -84,7 +87,7 @@ class Matcher:
         encoder = rebuild_encoder(folder)
         text = _with_weights(encoder, folder)
         blend, levels = Blend.load(folder / BLEND), WordLevels.load(folder)
-        return cls(encoder, text, Vocabulary.load(folder), blend, levels, Lexicon.load(folder))
+        return cls(encoder, text, Vocabulary.load(folder), blend, load_bank(folder), levels, Lexicon.load(folder))
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that `from_pretrained` reads; it appears whole or not at all.
@@ -95,6 +98,7 @@ class Matcher:
         with save_model(Path(folder), f"{SAVED}matcher", self.encoder.config) as run:
             write_models(run.folder, self.encoder, self.text, self.vocabulary)
             self.blend.save(run.folder / BLEND)
+            np.save(run.folder / BANK, self.bank_BW)
             self.levels.save(run.folder)
             self.lexicon.save(run.folder)
 
@@ -137,6 +141,26 @@ class Matcher:
                 sentence.append(sentence_scores(query, part_BHD)[0].numpy())
         return np.concatenate(each, axis=1), np.concatenate(sentence)
 
+    def hubness(self, heads_NHD: np.ndarray) -> np.ndarray:
+        """How well pictures answer to everything (see `recall.hubs`); float32 N."""
+        return hubness(self.text, self.bank_BW, heads_NHD, self.blend.word_scale, self.blend.sentence_scale)
+
+    def score_posts(self, words_QW: np.ndarray, heads_NHD: np.ndarray) -> dict[str, np.ndarray]:
+        """How well the words of posts fit pictures.
+
+        Args:
+            words_QW: word numbers of the posts, padded.
+            heads_NHD: of the pictures.
+
+        Returns:
+            float32 Q×N, more is better: `word`, `sentence`, and their `blend`.
+        """
+        word_QN, sentence_QN = score_all(self.text, words_QW, torch.from_numpy(heads_NHD).float())
+        return {
+            "word": word_QN, "sentence": sentence_QN,
+            "blend": self.blend(word_QN, sentence_QN, self.hubness(heads_NHD)),
+        }  # fmt: skip
+
     def score(self, phrases: Sequence[str], pictures: np.ndarray) -> np.ndarray:
         """How well phrases fit pictures, as `stylecast search` scores them; comparable within a phrase.
 
@@ -152,10 +176,10 @@ class Matcher:
         """
         pictures = np.asarray(pictures)
         heads_NHD = self._heads(pictures) if pictures.dtype.kind == "f" else self.encoder.encode(pictures)
-        rows = [np.zeros((0, len(heads_NHD)), np.float32)]
+        rows, hubness_N = [np.zeros((0, len(heads_NHD)), np.float32)], self.hubness(heads_NHD)
         for words in map(self.encode, phrases):
             each_WN, sentence_N = self.measure(self.query(words), words, heads_NHD)
-            rows.append(self.phrase_blend(each_WN.mean(axis=0), sentence_N)[None].astype(np.float32))
+            rows.append(self.phrase_blend(each_WN.mean(axis=0), sentence_N, hubness_N)[None].astype(np.float32))
         return np.concatenate(rows)
 
     def _heads(self, heads_NHD: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import torch
 
 from data.pools import Pools
 from data.posts import Posts
-from pretrain.examples import post_of_pictures, spread
+from pretrain.examples import post_of_pictures
 from pretrain.pictures import PixelPictures, embed
 from recall.matchers import sentence_scores, word_scores
 from recall.pools import best_of_posts
@@ -21,7 +21,6 @@ from recall.rerank import pool_means
 from recall.search import Searcher
 
 log = logging.getLogger(__name__)
-BANK = 300  # pictures of the run by which it is told whether a query is answered by everything
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Candidates:
     """Their heads, float32."""
     post_N: np.ndarray
     """Row of the post of each."""
+    hubness_N: np.ndarray
+    """How well each answers to everything (see `recall.hubs`)."""
 
     @classmethod
     def of(cls, searcher: Searcher, posts: Posts, pools: Pools, indexed: bool) -> "Candidates":
@@ -46,17 +47,18 @@ class Candidates:
         post_N = post_of_pictures(posts)
         rows = np.flatnonzero(np.isin(post_N, pools.row_QK[pools.real()]))
         if indexed:
-            heads = np.asarray(searcher.heads_NHD[rows], dtype=np.float32)
+            heads, hubness_N = np.asarray(searcher.heads_NHD[rows], dtype=np.float32), searcher.hubness_N[rows]
         else:
             pictures = PixelPictures.of(posts, searcher.models.encoder.config.view)
             heads = embed(searcher.models.encoder, pictures, rows, torch.device("cpu"))
-        return cls(torch.from_numpy(heads), post_N[rows])
+            hubness_N = searcher.models.hubness(heads)
+        return cls(torch.from_numpy(heads), post_N[rows], hubness_N)
 
-    def pictures(self, posts_K: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
-        """Heads of the pictures of some posts, and the place of each one's post in `posts_K`."""
+    def pictures(self, posts_K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which pictures are of some posts, and the place of each one's post in `posts_K`."""
         rows = np.flatnonzero(np.isin(self.post_N, posts_K))
         order = np.argsort(posts_K, kind="stable")
-        return self.heads_NHD[rows], order[np.searchsorted(posts_K[order], self.post_N[rows])]
+        return rows, order[np.searchsorted(posts_K[order], self.post_N[rows])]
 
 
 def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dict[str, np.ndarray]:
@@ -72,14 +74,15 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dic
         words, _ = searcher.models.known(phrase)
         silent += not words
         real_K = real_QK[number]
-        heads, place_N = candidates.pictures(pools.row_QK[number, real_K])
+        rows, place_N = candidates.pictures(pools.row_QK[number, real_K])
+        heads, hubness_N = candidates.heads_NHD[rows], candidates.hubness_N[rows]
         query = searcher.models.query(words)
         with torch.inference_mode():
             word_N, sentence_N = word_scores(query, heads)[0].numpy(), sentence_scores(query, heads)[0].numpy()
         each_WN = models.levels.word_scores(query.words_QWD[0], words, heads) if words else word_N[None]
         by_picture = {
-            "word": word_N, "sentence": sentence_N, "blend": models.blend(word_N, sentence_N),
-            "search": searcher.models.phrase_blend(each_WN.mean(axis=0), sentence_N),
+            "word": word_N, "sentence": sentence_N, "blend": models.blend(word_N, sentence_N, hubness_N),
+            "search": models.phrase_blend(each_WN.mean(axis=0), sentence_N, hubness_N),
         }  # fmt: skip
         for name, scores_N in by_picture.items():
             scores[name][number, real_K] = best_of_posts(scores_N, place_N, int(real_K.sum()))
@@ -89,21 +92,14 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dic
     return scores
 
 
-def picture_features(
-    searcher: Searcher, candidates: Candidates, pools: Pools, scores: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
+def picture_features(candidates: Candidates, pools: Pools, scores: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """One row a candidate, in the order of the pools.
 
     Returns:
-        `hub`: cosine with the mean picture of the run (a picture like all others answers to everything); `pictures`
-        of the post; `mean sentence score` of the pool.
+        `hub`: hubness of the post's picture that has most; `pictures` of the post; `mean sentence score` of the pool.
     """
-    real_QK, heads = pools.real(), candidates.heads_NHD[:, 0].numpy()
-    rows = spread(np.arange(len(searcher.heads_NHD)), BANK)
-    bank = np.asarray(searcher.heads_NHD[rows, 0], dtype=np.float32)
-    mean_D = (bank / np.maximum(np.linalg.norm(bank, axis=1, keepdims=True), 1e-12)).mean(axis=0)
-    hub_N = heads @ mean_D / np.maximum(np.linalg.norm(heads, axis=1), 1e-12)
+    real_QK = pools.real()
     posts_C = pools.row_QK[real_QK]
-    hub = pd.Series(hub_N).groupby(candidates.post_N).max().reindex(posts_C).fillna(0.0).to_numpy()
+    hub = pd.Series(candidates.hubness_N).groupby(candidates.post_N).max().reindex(posts_C).fillna(0.0).to_numpy()
     count = pd.Series(candidates.post_N).value_counts().reindex(posts_C).fillna(0).to_numpy()
     return pd.DataFrame({"hub": hub, "pictures": count, "mean sentence score": pool_means(scores["sentence"], real_QK)})

@@ -18,6 +18,7 @@ import tyro
 
 from data.posts import Posts
 from recall.embeddings import HEADS
+from recall.hubs import HUBNESS
 from recall.index import Index
 from recall.matcher import Matcher
 from recall.matchers import Query, word_weights
@@ -55,11 +56,15 @@ class Searcher:
         models: of the run.
         index: of its picture vectors.
         heads_NHD: of its pictures, memory-mapped.
+        hubness_N: of its pictures (see `recall.hubs`).
         pictures: picture_id, post_id, path, title; row i ↔ heads_NHD[i].
     """
 
-    def __init__(self, models: Matcher, index: Index, heads_NHD: np.ndarray, pictures: pd.DataFrame) -> None:
-        self.models, self.index, self.heads_NHD, self.pictures = models, index, heads_NHD, pictures
+    def __init__(
+        self, models: Matcher, index: Index, heads_NHD: np.ndarray, hubness_N: np.ndarray, pictures: pd.DataFrame
+    ) -> None:
+        self.models, self.index, self.pictures = models, index, pictures
+        self.heads_NHD, self.hubness_N = heads_NHD, hubness_N
 
     @classmethod
     def load(cls, folder: Path) -> "Searcher":
@@ -70,7 +75,8 @@ class Searcher:
         """
         models = Matcher.from_pretrained(folder)
         heads_NHD = np.load(folder / HEADS, mmap_mode="r")
-        return cls(models, Index.load(folder), heads_NHD, pd.read_parquet(folder / PICTURES))
+        hubness_N = np.load(folder / HUBNESS)
+        return cls(models, Index.load(folder), heads_NHD, hubness_N, pd.read_parquet(folder / PICTURES))
 
     def score(self, words: list[int], rows_C: np.ndarray) -> pd.DataFrame:
         """Score pictures; each score depends on the phrase and the picture alone.
@@ -80,7 +86,7 @@ class Searcher:
             rows_C: rows of the pictures.
 
         Returns:
-            score (the blend), word_score, sentence_score, and a column of score and of weight for each word:
+            score (the blend), word_score, sentence_score, hubness, and a column of score and of weight for each word:
             `score of WORD`, `weight of WORD`; rows as given.
         """
         query = self.models.query(words)
@@ -96,8 +102,9 @@ class Searcher:
         with torch.inference_mode():
             weight_CW = word_weights(query, self._heads(rows_C))[0].numpy()
         word_C = each_WC.mean(axis=0)
-        score_C = self.models.phrase_blend(word_C, sentence_C)
-        scored = {"score": score_C, "word_score": word_C, "sentence_score": sentence_C}
+        hubness_C = self.hubness_N[rows_C]
+        score_C = self.models.phrase_blend(word_C, sentence_C, hubness_C)
+        scored = {"score": score_C, "word_score": word_C, "sentence_score": sentence_C, "hubness": hubness_C}
         for place, number in enumerate(words):
             scored[f"score of {self.models.vocabulary.words[number]}"] = each_WC[place]
             scored[f"weight of {self.models.vocabulary.words[number]}"] = weight_CW[:, place]
@@ -128,7 +135,7 @@ class Searcher:
         rows, _ = self.index.search(query.sentence_QD.numpy(), max(10 * k, CANDIDATES))
         rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
         each_WC, sentence_C = self.models.measure(query, words, self.heads_NHD[rows_C])
-        score_C = self.models.phrase_blend(each_WC.mean(axis=0), sentence_C)
+        score_C = self.models.phrase_blend(each_WC.mean(axis=0), sentence_C, self.hubness_N[rows_C])
         # Of thousands of candidates, ids and titles of those alone that may be among the first k.
         least = np.partition(score_C, -k)[-k] if k < len(score_C) else -np.inf
         best = np.flatnonzero(score_C >= least)

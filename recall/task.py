@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pretrain.encoder import Encoder
 from pretrain.pictures import Pictures, embed
 from recall.chunks import in_chunks
-from recall.gallery import Gallery, matching_metrics, scaled_blend, score_all
+from recall.gallery import Gallery, matching_metrics, pool_spread, score_all
 from recall.losses import allowed_negatives, holds_all, margin_loss, sampled_margin_loss, sigmoid_loss, softmax_loss
 from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
 from recall.mining import Clusters
@@ -147,9 +147,9 @@ class RecallTask(Task):
     def evaluate(self) -> dict[str, float]:
         """NDCG@5 and recall@10 of word, sentence and their even blend, on held-out queries."""
         word_QN, sentence_QN = score_gallery(self.encoder, self.text, self.pictures, self.gallery, self.words_QW)
-        blend = scaled_blend(word_QN, sentence_QN, self.gallery, 0.5)
+        even_QN = word_QN / pool_spread(word_QN, self.gallery) + sentence_QN / pool_spread(sentence_QN, self.gallery)
         told: dict[str, float] = {}
-        for name, scores in (("word", word_QN), ("sentence", sentence_QN), ("even", blend(word_QN, sentence_QN))):
+        for name, scores in (("word", word_QN), ("sentence", sentence_QN), ("even", even_QN)):
             metrics = matching_metrics(scores, self.gallery)
             told |= {f"{name}_{key}": metrics[key] for key in ("ndcg@5", "recall@10")}
         return told

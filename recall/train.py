@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 
 from data.fitted import tell_fitted
 from data.lexicon import Lexicon
 from data.posts import Posts
 from data.splits import parse_cut_off
 from pretrain.examples import Division, Words, divide, encode_words
-from pretrain.pictures import AugmentConfig, PixelPictures
+from pretrain.pictures import AugmentConfig, PixelPictures, embed
 from pretrain.task import usable_posts
 from pretrain.train import SCRATCH, PretrainConfig, load_pretrained
 from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_embeddings
-from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, text_ids
+from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, pool_spread, score_all, text_ids
+from recall.hubs import BANK, HUBNESS, hubness, query_bank
 from recall.index import Index
 from recall.index_kinds import IndexConfig, check_index
 from recall.match import MatchSettings, check_match, match_task
@@ -33,7 +35,7 @@ from recall.matcher import BLEND, write_models
 from recall.negatives import Negatives
 from recall.pairs import PairBatches
 from recall.phrases import WordLevels
-from recall.task import RecallTask, score_gallery
+from recall.task import RecallTask
 from stylecast.__main__ import run_command
 from stylecast.errors import UserError
 from stylecast.loop import LoopConfig, train
@@ -130,20 +132,28 @@ def _recall(config: RecallConfig, world: World, run: Run) -> None:
     if not world.is_main:
         return
 
-    word_QN, sentence_QN = score_gallery(task.encoder, task.text, pictures, whole, words.words_PW[whole.posts_Q])
-    blend, ndcg = fit_blend(word_QN, sentence_QN, whole)
+    heads = embed(task.encoder, pictures, whole.rows_N, world.device)
+    task.text.eval()
+    word_QN, sentence_QN = score_all(task.text, words.words_PW[whole.posts_Q], torch.from_numpy(heads).to(world.device))
+    bank_BW = query_bank(early_PW)
+    scales = pool_spread(word_QN, whole), pool_spread(sentence_QN, whole)
+    hubness_N = hubness(task.text, bank_BW, heads, *scales)
+    blend, ndcg = fit_blend(word_QN, sentence_QN, hubness_N, whole)
     _tell(run, blend, ndcg, {
         "word": matching_metrics(word_QN, whole), "sentence": matching_metrics(sentence_QN, whole),
-        "blend": matching_metrics(blend(word_QN, sentence_QN), whole),
+        "blend": matching_metrics(blend(word_QN, sentence_QN, hubness_N), whole),
     })  # fmt: skip
     run.metrics |= {"queries": len(whole.posts_Q), "gallery": len(whole.rows_N), "train_pictures": len(pairs)}
 
     write_models(run.folder, task.encoder, task.text, vocabulary)
     blend.save(run.folder / BLEND)
+    np.save(run.folder / BANK, bank_BW)
     seen_N = np.concatenate([pairs.rows, quick.rows_N, whole.rows_N])
     tell_fitted(run, "encoder", posts.table, division.post_N[seen_N])
     Lexicon.load(config.posts).save(run.folder)
     _embed(run.folder, task, posts, pictures, words, config.index)
+    indexed_NHD = np.load(run.folder / HEADS, mmap_mode="r")
+    np.save(run.folder / HUBNESS, hubness(task.text, bank_BW, indexed_NHD, *scales))
 
 
 def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dict[str, float]]) -> None:
@@ -152,10 +162,11 @@ def _tell(run: Run, blend: Blend, ndcg: dict[str, float], metrics: dict[str, dic
     # The blend's plain figure was fitted on the very queries that it is told on; the nested one was not.
     run.metrics |= {"blend_ndcg@5_in_sample": ndcg["in_sample"], "blend_ndcg@5_nested": ndcg["nested"]}
     del run.metrics["blend_ndcg@5"]
-    run.metrics["word_weight"] = blend.word_weight
+    run.metrics |= {"word_weight": blend.word_weight, "odds_weight": blend.odds_weight}
     log.info(
-        "NDCG@5: word %.3f, sentence %.3f, blend %.3f (in-sample %.3f, weight of word %.2f)",
+        "NDCG@5: word %.3f, sentence %.3f, blend %.3f (in-sample %.3f, weight of word %.2f, of odds %.2f)",
         metrics["word"]["ndcg@5"], metrics["sentence"]["ndcg@5"], ndcg["nested"], ndcg["in_sample"], blend.word_weight,
+        blend.odds_weight,
     )  # fmt: skip
 
 
@@ -176,9 +187,9 @@ def main(config: RecallConfig) -> Path:
     """Run the stage.
 
     Returns:
-        The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`, `blend.json`; picture embeddings
-        `ids.parquet`, `vectors.npy`, `heads.npy`; `text/` with sentence vectors of posts; `index.faiss`,
-        `index-ids.npy`, `index.json`.
+        The run folder: `model.safetensors`, `encoder.json`, `vocabulary.json`, `blend.json`, `query_bank.npy`; picture
+        embeddings `ids.parquet`, `vectors.npy`, `heads.npy`, `hubness.npy`; `text/` with sentence vectors of posts;
+        `index.faiss`, `index-ids.npy`, `index.json`.
 
     Raises:
         UserError: an input is missing, or too few posts have pictures and text.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pretrain.examples import Division
-from recall.gallery import Gallery, build_gallery, fit_blend, matching_metrics, scaled_blend, score_all, text_ids
+from recall.gallery import Blend, Gallery, build_gallery, fit_blend, matching_metrics, pool_spread, score_all, text_ids
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.metrics import first_rank, gallery_metrics, ndcg, ranked_relevance
 
@@ -88,12 +88,13 @@ def test_blend_is_no_worse_than_either_and_its_honest_figure_is_another() -> Non
     gallery, rng = toy_gallery(), np.random.default_rng(0)
     word = rng.normal(size=gallery.relevant_QN.shape) * 40 + 50 * gallery.relevant_QN
     sentence = rng.normal(size=gallery.relevant_QN.shape) * 0.1 + 0.12 * gallery.relevant_QN
-    blend, told = fit_blend(word, sentence, gallery)
+    level_N = np.zeros(80)
+    blend, told = fit_blend(word, sentence, level_N, gallery)
     alone = [matching_metrics(scores, gallery)["ndcg@5"] for scores in (word, sentence)]
     assert told["in_sample"] >= max(alone)
-    assert told["in_sample"] == pytest.approx(matching_metrics(blend(word, sentence), gallery)["ndcg@5"])
+    assert told["in_sample"] == pytest.approx(matching_metrics(blend(word, sentence, level_N), gallery)["ndcg@5"])
     assert told["nested"] != told["in_sample"]
-    assert 0 < blend.word_weight < 1
+    assert 0 < blend.odds_weight < 1
 
 
 def test_nested_figure_is_that_of_the_other_halfs_weight() -> None:
@@ -104,7 +105,7 @@ def test_nested_figure_is_that_of_the_other_halfs_weight() -> None:
     # is the worst for the other.
     word = np.concatenate([good[:20], bad[20:]])
     sentence = np.concatenate([bad[:20], good[20:]])
-    _, told = fit_blend(word, sentence, gallery)
+    _, told = fit_blend(word, sentence, np.zeros(80), gallery)
     assert told["nested"] < 0.1
     assert told["in_sample"] > 0.4
 
@@ -112,9 +113,26 @@ def test_nested_figure_is_that_of_the_other_halfs_weight() -> None:
 def test_blend_scales_come_from_the_pools() -> None:
     gallery = toy_gallery()
     scores = np.random.default_rng(0).normal(size=gallery.relevant_QN.shape)
-    blend = scaled_blend(scores * 5, scores, gallery, 0.3)
+    blend, _ = fit_blend(scores * 5, scores, np.arange(80.0), gallery)
     assert blend.word_scale == pytest.approx(5 * blend.sentence_scale)
-    assert blend(np.array(5.0), np.array(1.0)) == pytest.approx(1 / blend.sentence_scale)
+    assert blend.sentence_scale == pytest.approx(pool_spread(scores, gallery))
+    odds = scores * 2 / pool_spread(scores, gallery) - np.arange(80.0)
+    assert blend.odds_scale == pytest.approx(pool_spread(odds, gallery))
+
+
+def test_blend_by_hand() -> None:
+    blend = Blend(word_weight=0.5, odds_weight=0.2, word_scale=2.0, sentence_scale=0.1, odds_scale=4.0)
+    told = blend(np.array([4.0, 4.0]), np.array([0.5, 0.5]), np.array([0.0, 6.0]))
+    np.testing.assert_allclose(told, [0.5 * 2 + 0.3 * 5 + 0.2 * 7 / 4, 0.5 * 2 + 0.3 * 5 + 0.2 * 1 / 4])
+
+
+def test_a_blend_takes_off_what_a_picture_scores_with_everything() -> None:
+    gallery, rng = toy_gallery(), np.random.default_rng(0)
+    level_N = rng.normal(size=80) * 3
+    scores = rng.normal(size=gallery.relevant_QN.shape) + 2.5 * gallery.relevant_QN + level_N
+    blend, told = fit_blend(scores, scores, level_N, gallery)
+    assert blend.odds_weight >= 0.5
+    assert told["nested"] > matching_metrics(scores, gallery)["ndcg@5"] + 0.2
 
 
 def posts_table() -> pd.DataFrame:

@@ -22,6 +22,7 @@ from data.sample_kddcup import main as sample
 from pretrain.kddcup import encode_queries
 from recall.context import ContextEncoder
 from recall.gallery import score_all
+from recall.hubs import hubness
 from recall.kddcup import KddCupConfig, main
 from recall.kddcup_recipes import tiny
 from recall.kddcup_score import (
@@ -34,6 +35,7 @@ from recall.kddcup_score import (
     WORD,
     candidate_features,
     embed_products,
+    score_odds,
     score_pools,
     single_pool,
 )
@@ -47,6 +49,8 @@ from stylecast.runs import load_manifest
 from tests.recall.texts import english_checkpoint
 
 STEPS = ("train", "valid", "test", "pretrain", "recall", "scores")
+
+BANK = np.array([[3, 4], [5, 0]])  # words of other people's queries
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +140,12 @@ def test_pools_beside_a_pool_move_no_honest_score(config: KddCupConfig, told: st
     all_of, some = (score_pools(matchers, heads, part, config.queries.width) for part in (pools, few))
     for name in (WORD, SENTENCE):
         np.testing.assert_array_equal(all_of[name][:4], some[name])
-    others = np.array([[3, 4], [5, 0]])
-    tables = [candidate_features(matchers, heads, products, p, s, others) for p, s in ((pools, all_of), (few, some))]
+    hubness_N = hubness(matchers.text, BANK, heads.numpy(), 1.0, 1.0)
+    spreads = {WORD: 2.0, SENTENCE: 3.0}
+    all_odds, odds = (score_odds(s, spreads, hubness_N, p) for p, s in ((pools, all_of), (few, some)))
+    np.testing.assert_array_equal(all_odds[:4], odds)
+    assert (np.isfinite(odds) == few.real()).all()
+    tables = [candidate_features(matchers, hubness_N, products, p, s) for p, s in ((pools, all_of), (few, some))]
     pd.testing.assert_frame_equal(tables[0].iloc[: len(tables[1])], tables[1])
     assert (single_pool(pools)[:4] != single_pool(few)).any()  # what the flag looks at does change
 
@@ -148,7 +156,7 @@ def test_a_reranker_finds_the_leak_only_where_it_is_told_the_counts(config: KddC
     truth = Truth.of(pools, read_answers(config.answers), "answers")
     noise = np.random.default_rng(0).normal(size=(2, *pools.row_QK.shape))
     blind = {name: np.where(pools.real(), noise[i], -np.inf) for i, name in enumerate((WORD, SENTENCE))}
-    features = candidate_features(matchers, heads, products, pools, blind, np.array([[3, 4], [5, 0]]))
+    features = candidate_features(matchers, np.zeros(len(heads)), products, pools, blind)
     counted = features.assign(**{COUNTS: single_pool(pools)[pools.real()]})
     honest, exploiting = (fit_pool_reranker(table, pools, truth, RerankConfig()) for table in (features, counted))
     chance = truth.chance(pools.real())

@@ -88,7 +88,9 @@ def test_planted_picture_comes_first(recall_run: Path) -> None:
     planted[17, 0] = query.sentence_QD[0].numpy() * 10
     planted[17, 1:] = query.words_QWD[0].sum(dim=0).numpy() * 10
     vectors = planted[:, 0] / np.linalg.norm(planted[:, 0], axis=1, keepdims=True)
-    found = Searcher(searcher.models, Index.build(vectors), planted, searcher.pictures).search("绿色 圆形", 3)
+    found = Searcher(
+        searcher.models, Index.build(vectors), planted, searcher.models.hubness(planted), searcher.pictures
+    ).search("绿色 圆形", 3)
     assert found["row"].iloc[0] == 17
     assert found["rank"].tolist() == [1, 2, 3]
 
@@ -106,9 +108,9 @@ def test_an_approximate_index_recalls_what_the_words_then_order(
     pictures = pd.concat([plain.pictures] * times, ignore_index=True)
     pictures["picture_id"] += "-" + pictures.index.astype(str)
     texts = Embeddings.load(recall_run / TEXT).vectors_ND  # as a run does: sentences ask, not pictures
-    asked = texts[texts.any(axis=1)]
+    asked, level_N = texts[texts.any(axis=1)], plain.models.hubness(heads)
     exact, quick = (
-        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k), queries_SD=asked), heads, pictures)
+        Searcher(plain.models, Index.build(vectors, IndexConfig(kind=k), queries_SD=asked), heads, level_N, pictures)
         for k in ("exact", kind)
     )
     truth, found = exact.search("红色 方块", 50), quick.search("红色 方块", 50)
@@ -139,7 +141,7 @@ def test_the_first_are_those_of_the_whole_table_sorted(recall_run: Path) -> None
     pairs = len(heads) // 2
     heads[: 2 * pairs : 2] = heads[1 : 2 * pairs : 2]
     index = Index.build(normalise(heads[:, 0].astype(np.float32)))
-    searcher = Searcher(searcher.models, index, heads, searcher.pictures)
+    searcher = Searcher(searcher.models, index, heads, searcher.models.hubness(heads), searcher.pictures)
     words = searcher.models.encode("红色 方块")
     rows = np.arange(len(searcher.pictures))
     whole = pd.concat([searcher.pictures.assign(row=rows), searcher.score(words, rows)], axis=1)
