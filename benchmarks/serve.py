@@ -39,6 +39,7 @@ from pretrain.vocabulary import FIRST_WORD, MARKS, Vocabulary
 from recall.cluster import Clusters
 from recall.embeddings import HEADS, Embeddings, normalise
 from recall.gallery import Blend
+from recall.hubs import BANK, HUBNESS, hubness
 from recall.index import Index
 from recall.matcher import BLEND
 from recall.matchers import TextEncoder
@@ -132,6 +133,9 @@ def _write_recall(config: ServeBenchmarkConfig, folder: Path, heads_NHD: np.ndar
     vectors_ND = normalise(heads_NHD[:, 0].astype(np.float32))
     Embeddings(pictures["picture_id"].to_numpy(str), vectors_ND).save(folder)
     WordLevels.measure(text.vectors(), heads_NHD).save(folder)
+    bank_BW = np.arange(FIRST_WORD, FIRST_WORD + 16)[:, None]
+    np.save(folder / BANK, bank_BW)
+    np.save(folder / HUBNESS, hubness(text, bank_BW, heads_NHD, 1.0, 1.0))
     Index.build(vectors_ND).save(folder)
     pictures[["picture_id", "post_id", "path", "title"]].to_parquet(folder / PICTURES, index=False)
 

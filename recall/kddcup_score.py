@@ -1,7 +1,7 @@
 """Candidate pools of products, scored and ranked.
 
-Shapes: Q queries, K products of a pool (padded), N products, H heads, D dimensions, C candidates in all, B queries of
-the training file, W words of a query (padded).
+Shapes: Q queries, K products of a pool (padded), N products, H heads, D dimensions, C candidates in all, W words of a
+query (padded).
 """
 
 from collections import Counter
