@@ -44,6 +44,7 @@ from pretrain.vocabulary import Vocabulary
 from recall.gallery import Gallery, build_gallery
 from recall.matcher import Matcher
 from recall.metrics import ndcg, ranked_relevance
+from recall.negatives import NegativesConfig
 from recall.train import RecallConfig
 from recall.train import main as recall
 from stylecast.cli import guarded
@@ -52,6 +53,9 @@ from stylecast.loop import LoopConfig, train
 from stylecast.world import open_world
 
 Scores = dict[str, np.ndarray]
+USUAL = NegativesConfig()
+BY_CLUSTER = NegativesConfig(shared_word=0.15, last_word=0.1, cluster=0.5, random=0.25)
+AT_RANDOM = NegativesConfig(shared_word=0.0, last_word=0.0, random=1.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class BenchmarkConfig:
     sets: tuple[str, ...] = ("emoji", "clothing", "sample")
     """Which sets."""
     contenders: tuple[str, ...] = ("infonce", "sigmoid", "infonce, our optimiser", "ours", "ours, no pretraining")
-    """Which contenders; infonce must be there for the ratios."""
+    """Which contenders; infonce must be there for the ratios. There are two more, that tell what hard negatives bring:
+    `ours, negatives by cluster` (half of them) and `ours, random negatives`."""
     seeds: int = 3
     """How many seeds, of weights, order and augmentation."""
     pictures: int = 180_000
@@ -111,13 +116,14 @@ class Trial:
         return gallery, words_PW[gallery.posts_Q]
 
 
-def ours(trial: Trial, seed: int, share: float) -> tuple[Scores, Gallery]:
+def ours(trial: Trial, seed: int, share: float, negatives: NegativesConfig = USUAL) -> tuple[Scores, Gallery]:
     """Pretraining for a share of the pictures, both matchers for the rest."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
         before = pretrain(trial.pretraining(share, seed, out / "pretrain"))
         loop = trial.loop(RecallConfig().loop, 1 - share, seed, 2)  # each pair brings a mined negative along
-        run = recall(RecallConfig(posts=trial.folder, pretrain=before, out=out / "recall", loop=loop))
+        config = RecallConfig(posts=trial.folder, pretrain=before, out=out / "recall", loop=loop, negatives=negatives)
+        run = recall(config)
         models = Matcher.from_pretrained(run)
     gallery, words_QW = trial.gallery(models.vocabulary, "later")
     pictures = PixelPictures(trial.posts.images, AugmentConfig())
@@ -152,6 +158,8 @@ CONTENDERS: dict[str, Callable[[Trial, int], tuple[Scores, Gallery]]] = {
     "infonce, our optimiser": lambda trial, seed: dual(trial, seed, "infonce", RecallConfig().loop),
     "ours": lambda trial, seed: ours(trial, seed, trial.config.pretrain_share),
     "ours, no pretraining": lambda trial, seed: ours(trial, seed, 0.0),
+    "ours, negatives by cluster": lambda trial, seed: ours(trial, seed, trial.config.pretrain_share, BY_CLUSTER),
+    "ours, random negatives": lambda trial, seed: ours(trial, seed, trial.config.pretrain_share, AT_RANDOM),
 }
 
 
