@@ -50,6 +50,7 @@ from recall.train import main as recall
 from stylecast.cli import guarded
 from stylecast.logs import set_up_logging
 from stylecast.loop import LoopConfig, train
+from stylecast.precision import Precision
 from stylecast.world import open_world
 
 Scores = dict[str, np.ndarray]
@@ -79,6 +80,8 @@ class BenchmarkConfig:
     """Share of the pictures that ours spends on pretraining."""
     lr: float = 1e-3
     """Peak learning rate of the dual encoders, which learn by AdamW; ours learns as its recipe says."""
+    precision: Precision = "auto"
+    """What numbers are multiplied, for all contenders alike; a change wants another `out`."""
     out: Path = Path("runs/recall_quality")
     """Folder for prepared data and for results.csv: what stands there is not made again."""
 
@@ -103,7 +106,7 @@ class Trial:
     def loop(self, learns: LoopConfig, share: float, seed: int, pictures_a_row: int) -> LoopConfig:
         """As many steps as this share of the pictures allows, validated eight times, or once an epoch."""
         steps = max(2, round(share * self.config.pictures / self.config.batch))
-        return replace(learns, epochs=8, min_steps=steps, max_steps=steps, seed=seed,
+        return replace(learns, epochs=8, min_steps=steps, max_steps=steps, seed=seed, precision=self.config.precision,
                        batch_size=self.config.batch // pictures_a_row)  # fmt: skip
 
     def gallery(self, vocabulary: Vocabulary, part: str) -> tuple[Gallery, np.ndarray]:
