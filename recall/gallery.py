@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from pretrain.examples import Division
+from recall.hubs import log_odds
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.metrics import first_rank, gallery_metrics, ndcg
 from recall.truth import Truth, fit_pool_blend
@@ -149,7 +150,7 @@ class Blend:
             hubness: of the pictures, N (see `recall.hubs`).
         """
         by_word, by_sentence = word / self.word_scale, sentence / self.sentence_scale
-        odds = (by_word + by_sentence - hubness) / self.odds_scale
+        odds = log_odds(by_word, by_sentence, hubness) / self.odds_scale
         rest = 1 - self.word_weight - self.odds_weight
         blended: np.ndarray = self.word_weight * by_word + rest * by_sentence + self.odds_weight * odds
         return blended
@@ -179,8 +180,10 @@ def fit_blend(
         of the queries under the weight of the other half.
     """
     take = partial(np.take_along_axis, indices=gallery.pool_QK, axis=1)
-    even_QN = word_QN / pool_spread(word_QN, gallery) + sentence_QN / pool_spread(sentence_QN, gallery)
-    scores = {"word": take(word_QN), "sentence": take(sentence_QN), "odds": take(even_QN - hubness_N)}
+    odds_QN = log_odds(
+        word_QN / pool_spread(word_QN, gallery), sentence_QN / pool_spread(sentence_QN, gallery), hubness_N
+    )
+    scores = {"word": take(word_QN), "sentence": take(sentence_QN), "odds": take(odds_QN)}
     relevant_QK = take(gallery.relevant_QN)
     found = fit_pool_blend(scores, list(scores), Truth(relevant_QK, relevant_QK.sum(axis=1), 0), folds=2)
     weights, scales = found.blend.weights, found.blend.scales

@@ -64,6 +64,18 @@ def hubness(
     return told_N - np.float32(np.log(len(bank_BW)))
 
 
+def log_odds(word: np.ndarray, sentence: np.ndarray, hubness: np.ndarray) -> np.ndarray:
+    """Log odds of queries against those of the bank; 0 where both scores are, as for a query without a known word.
+
+    Args:
+        word: word scores in standard deviations, …×N.
+        sentence: sentence scores, likewise.
+        hubness: of the pictures, N or …×N.
+    """
+    fits = word + sentence
+    return np.where(fits == 0, 0, fits - hubness)
+
+
 def load_bank(folder: Path) -> np.ndarray:
     """The query bank of a run.
 

@@ -16,6 +16,7 @@ from data.pools import Pools
 from pretrain.kddcup import cut_queries, encode_queries
 from pretrain.pictures import embed
 from pretrain.regions import RegionPictures
+from recall.hubs import log_odds
 from recall.matcher import RegionMatcher
 from recall.matchers import sentence_scores, word_scores
 from recall.rerank import pool_means, query_features, rank_features
@@ -70,8 +71,7 @@ def score_odds(
         hubness_N: of the products of the file.
         pools: the candidates.
     """
-    odds_QK: np.ndarray = sum(scores[name] / spread for name, spread in spreads.items()) - hubness_N[pools.row_QK]
-    return odds_QK
+    return log_odds(scores[WORD] / spreads[WORD], scores[SENTENCE] / spreads[SENTENCE], hubness_N[pools.row_QK])
 
 
 def candidate_features(

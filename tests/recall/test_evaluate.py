@@ -126,6 +126,11 @@ def test_blend_by_hand() -> None:
     np.testing.assert_allclose(told, [0.5 * 2 + 0.3 * 5 + 0.2 * 7 / 4, 0.5 * 2 + 0.3 * 5 + 0.2 * 1 / 4])
 
 
+def test_a_query_without_a_known_word_tells_no_picture_from_another() -> None:
+    blend = Blend(word_weight=0.1, odds_weight=0.8, word_scale=2.0, sentence_scale=0.1, odds_scale=4.0)
+    assert not blend(np.zeros(3), np.zeros(3), np.array([1.0, 2.0, 3.0])).any()
+
+
 def test_a_blend_takes_off_what_a_picture_scores_with_everything() -> None:
     gallery, rng = toy_gallery(), np.random.default_rng(0)
     level_N = rng.normal(size=80) * 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from recall.hubs import MOST, PART, hubness, load_bank, query_bank
+from recall.hubs import MOST, PART, hubness, load_bank, log_odds, query_bank
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.search import Searcher
 from stylecast.errors import UserError
@@ -52,6 +52,11 @@ def test_a_picture_close_to_every_text_is_a_hub() -> None:
     with torch.inference_mode():
         heads[17, 0] = 10 * text(torch.from_numpy(bank)).sentence_QD.mean(dim=0).numpy()
     assert hubness(text, bank, heads, 1e9, 0.1).argmax() == 17
+
+
+def test_odds_by_hand_and_none_without_a_known_word() -> None:
+    told = log_odds(np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([[0.5, -np.inf], [0.0, 0.0]]), np.array([4.0, 3.0]))
+    np.testing.assert_array_equal(told, [[-2.5, -np.inf], [0.0, 0.0]])
 
 
 def test_a_run_keeps_its_bank_and_the_hubness_of_its_pictures(recall_run: Path, tmp_path: Path) -> None:
