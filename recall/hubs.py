@@ -83,6 +83,6 @@ def load_bank(folder: Path) -> np.ndarray:
         UserError: there is none.
     """
     if not (folder / BANK).is_file():
-        raise UserError(f"{folder / BANK} is missing; run `stylecast recall --force`")
+        raise UserError(f"{folder / BANK} is missing, as in runs of earlier versions; run `stylecast recall --force`")
     bank_BW: np.ndarray = np.load(folder / BANK)
     return bank_BW

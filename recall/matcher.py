@@ -86,8 +86,9 @@ class Matcher:
         load_any(folder, f"{SAVED}matcher", "recall")
         encoder = rebuild_encoder(folder)
         text = _with_weights(encoder, folder)
+        bank_BW = load_bank(folder)  # before the blend, which is another one in runs that have none
         blend, levels = Blend.load(folder / BLEND), WordLevels.load(folder)
-        return cls(encoder, text, Vocabulary.load(folder), blend, load_bank(folder), levels, Lexicon.load(folder))
+        return cls(encoder, text, Vocabulary.load(folder), blend, bank_BW, levels, Lexicon.load(folder))
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that `from_pretrained` reads; it appears whole or not at all.

@@ -1,15 +1,19 @@
 """Hubs: what a picture scores with other people's queries."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from recall.hubs import MOST, PART, hubness, load_bank, log_odds, query_bank
+from recall.hubs import BANK, HUBNESS, MOST, PART, hubness, log_odds, query_bank
+from recall.matcher import BLEND
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.search import Searcher
 from stylecast.errors import UserError
+from stylecast.runs import MANIFEST
 
 
 def text_and_heads(pictures: int = 40) -> tuple[TextEncoder, np.ndarray]:
@@ -59,9 +63,19 @@ def test_odds_by_hand_and_none_without_a_known_word() -> None:
     np.testing.assert_array_equal(told, [[-2.5, -np.inf], [0.0, 0.0]])
 
 
-def test_a_run_keeps_its_bank_and_the_hubness_of_its_pictures(recall_run: Path, tmp_path: Path) -> None:
+def test_a_run_keeps_its_bank_and_the_hubness_of_its_pictures(recall_run: Path) -> None:
     searcher = Searcher.load(recall_run)
     np.testing.assert_array_equal(searcher.hubness_N, searcher.models.hubness(searcher.heads_NHD))
     assert searcher.hubness_N.std() > 0
-    with pytest.raises(UserError, match=r"query_bank.npy is missing; run `stylecast recall --force`"):
-        load_bank(tmp_path)
+
+
+def test_a_run_of_an_earlier_version_is_told_what_to_do(recall_run: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(recall_run, tmp_path / "old"))
+    manifest = json.loads((old / MANIFEST).read_text())
+    for name in (BANK, HUBNESS, BLEND):
+        del manifest["files"][name]
+    (old / MANIFEST).write_text(json.dumps(manifest))
+    (old / BANK).unlink()
+    (old / BLEND).write_text('{"word_weight": 0.5, "word_scale": 1.0, "sentence_scale": 1.0}')
+    with pytest.raises(UserError, match=r"query_bank.npy is missing, as in .* run `stylecast recall --force`"):
+        Searcher.load(old)
