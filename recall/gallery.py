@@ -20,7 +20,7 @@ from pretrain.examples import Division
 from recall.hubs import log_odds
 from recall.matchers import TextEncoder, sentence_scores, word_scores
 from recall.metrics import first_rank, gallery_metrics, ndcg
-from recall.truth import Truth, fit_pool_blend
+from recall.truth import Truth, deviation, fit_pool_blend
 from stylecast.config import from_dict
 
 
@@ -167,7 +167,7 @@ class Blend:
 
 def pool_spread(scores_QN: np.ndarray, gallery: Gallery) -> float:
     """Standard deviation of scores in the pools; 1 where they do not differ."""
-    return float(np.take_along_axis(scores_QN, gallery.pool_QK, axis=1).std()) or 1.0
+    return deviation(np.take_along_axis(scores_QN, gallery.pool_QK, axis=1))
 
 
 def fit_blend(

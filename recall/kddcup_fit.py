@@ -31,12 +31,11 @@ from recall.kddcup_score import (
     score_odds,
     score_pools,
     single_pool,
-    spreads_of,
 )
 from recall.kddcup_table import judge
 from recall.matcher import RegionMatcher
 from recall.rerank import RerankConfig, fit_pool_reranker, rerank
-from recall.truth import Truth, as_scores, fit_pool_blend
+from recall.truth import Truth, as_scores, deviation, fit_pool_blend
 from stylecast.runs import Run
 
 SCORES, TABLE, BLENDS, TREES = "scores-{}.parquet", "table.csv", "blends.csv", "{}.txt"
@@ -104,7 +103,7 @@ def write_scores(
     others = sorted(set(products["train"].pairs["query"]))
     asked = [others[place] for place in spread(np.arange(len(others)), MOST)]
     bank_BW = query_bank(encode_queries(asked, matchers.vocabulary, key.width))
-    spreads = spreads_of(scores["valid"])
+    spreads = {name: deviation(scores["valid"][name]) for name in (WORD, SENTENCE)}
     hubs = {
         part: hubness(matchers.text, bank_BW, heads[part].cpu().numpy(), spreads[WORD], spreads[SENTENCE])
         for part in pools

@@ -55,11 +55,6 @@ def score_pools(matchers: RegionMatcher, heads_NHD: torch.Tensor, pools: Pools, 
     return scores
 
 
-def spreads_of(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Standard deviation of word and of sentence scores over the candidates of pools."""
-    return {name: float(scores[name][np.isfinite(scores[name])].std()) or 1.0 for name in (WORD, SENTENCE)}
-
-
 def score_odds(
     scores: Mapping[str, np.ndarray], spreads: Mapping[str, float], hubness_N: np.ndarray, pools: Pools
 ) -> np.ndarray:
@@ -67,7 +62,7 @@ def score_odds(
 
     Args:
         scores: of the matchers.
-        spreads: of the matchers on validation.
+        spreads: standard deviations of the matchers' scores on validation.
         hubness_N: of the products of the file.
         pools: the candidates.
     """

@@ -57,6 +57,11 @@ class Truth:
         return float((gained_Q / ideal_Q)[asked_Q].sum() / (asked_Q.sum() + self.lost))
 
 
+def deviation(scores: np.ndarray) -> float:
+    """Standard deviation of scores, padding (-inf) left out; 1 where they do not differ."""
+    return float(scores[np.isfinite(scores)].std()) or 1.0
+
+
 @dataclass(frozen=True)
 class PoolBlend:
     """How the scores of members become one; the scales are fixed, so that no other candidate moves a score."""
@@ -98,7 +103,7 @@ def fit_pool_blend(
         folds: parts of the queries, for the nested figure; neighbours share one.
     """
     asked = np.flatnonzero(truth.answers_Q > 0)
-    scales = {name: float(scores[name][np.isfinite(scores[name])].std()) or 1.0 for name in members}
+    scales = {name: deviation(scores[name]) for name in members}
     scaled_MQK = np.stack([scores[name][asked] / scales[name] for name in members])
     relevant_QK, answers_Q = truth.relevant_QK[asked], truth.answers_Q[asked]
 
