@@ -34,7 +34,7 @@ from stylecast.runs import Run, load_manifest, open_run
 from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
-SCRATCH = LoopConfig(optimiser="muon", lr=2e-3, weight_decay=0.1, batch_size=64)  # how an encoder from scratch learns
+SCRATCH = LoopConfig(optimiser="muon", lr=3e-3, weight_decay=0.1)  # how an encoder from scratch learns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class PretrainSettings(LossSettings):
     """How captions are written."""
     caption_samples: int = 500
     """Most held-out pictures whose written captions go to captions.csv, and on which BLEU rests; 0 = none."""
-    loop: LoopConfig = field(default_factory=lambda: replace(SCRATCH, epochs=10, min_steps=2000))
+    loop: LoopConfig = field(default_factory=lambda: replace(SCRATCH, epochs=10, min_steps=1000))
     """How to train."""
 
 

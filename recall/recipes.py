@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 
-from pretrain.train import SCRATCH
-from recall.train import RecallConfig
+from recall.train import PAIRS, RecallConfig
 from stylecast.loop import LoopConfig
 
 
 def demo() -> RecallConfig:
     """The sample world, 30,000 pictures of 96 px: about 110 s in two processes with embedding, NDCG@5 0.69."""
-    return RecallConfig(loop=replace(SCRATCH, epochs=1, min_steps=500))
+    return RecallConfig(loop=replace(PAIRS, epochs=1, min_steps=500))
 
 
 def small() -> RecallConfig:
     """The default: more passes."""
-    return RecallConfig(loop=replace(SCRATCH, epochs=5, min_steps=1500))
+    return RecallConfig(loop=replace(PAIRS, epochs=5, min_steps=1500))
 
 
 def tiny() -> RecallConfig:

@@ -44,6 +44,7 @@ from stylecast.world import World, open_world
 
 log = logging.getLogger(__name__)
 PICTURES, TEXT = "pictures.parquet", "text"
+PAIRS = replace(SCRATCH, batch_size=64)  # each brings a mined one along
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class RecallSettings(MatchSettings):
     """Most held-out queries that the final figures rest on; a quarter of them during training."""
     valid_pictures: int = 4000
     """Most held-out pictures of the gallery; a quarter of them during training."""
-    loop: LoopConfig = field(default_factory=lambda: replace(SCRATCH, epochs=5, min_steps=1500))
+    loop: LoopConfig = field(default_factory=lambda: replace(PAIRS, epochs=5, min_steps=1500))
     """How to train."""
 
 

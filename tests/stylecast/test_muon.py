@@ -47,6 +47,13 @@ def test_steps_on_the_small_squares_are_those_on_the_whole_matrix(shape: tuple[i
     torch.testing.assert_close(orthogonal(matrix), plainly(matrix.T).T if len(matrix) == 40 else plainly(matrix))
 
 
+@pytest.mark.parametrize("tall", [False, True])
+def test_many_rows_are_turned_in_even_blocks_of_no_more_than_64(tall: bool) -> None:
+    wide = torch.randn((131, 150), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.cat([plainly(part) for part in wide.split(44)])  # 131 = 44 + 44 + 43
+    torch.testing.assert_close(orthogonal(wide.T).T if tall else orthogonal(wide), expected)
+
+
 class Layers(Task):
     """A convolution, a linear layer, and a table that is neither."""
 
