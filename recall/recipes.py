@@ -13,7 +13,7 @@ def demo() -> RecallConfig:
 
 def small() -> RecallConfig:
     """The default: more passes."""
-    return RecallConfig(loop=replace(PAIRS, epochs=5, min_steps=1500))
+    return RecallConfig()
 
 
 def tiny() -> RecallConfig:
