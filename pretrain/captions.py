@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from pretrain.beam import BeamConfig, Written, beam_search
 from pretrain.vocabulary import BEGIN, END, PAD
+from stylecast.shapes import filled_up
 
 WINDOW = 6
 
@@ -81,11 +82,13 @@ class CaptionLoss(nn.Module):
             before_BT = before_BT.masked_fill(hide, BEGIN)
         seed_BD = torch.tanh(self.seed(sentence_BD))
         window_BTW = F.pad(before_BT, (WINDOW - 1, 0), value=PAD).unfold(1, WINDOW, 1)
-        caption_M, place_M = (tokens_BT != PAD).nonzero(as_tuple=True)
-        # Only real tokens are decoded.
+        # Only real tokens are decoded, and the first one some more times.
+        real = (tokens_BT != PAD).nonzero(as_tuple=True)
+        caption_M, place_M = (filled_up(index) for index in real)
         words_MWD = F.embedding(window_BTW[caption_M, place_M], self.table_VD)
         logits_MV = self._logits(words_MWD, seed_BD[caption_M]).float()
-        return F.cross_entropy(logits_MV, tokens_BT[caption_M, place_M], reduction="none"), caption_M
+        losses_M = F.cross_entropy(logits_MV, tokens_BT[caption_M, place_M], reduction="none")
+        return losses_M[: len(real[0])], real[0]
 
     def _logits(self, words_MWD: Tensor, seed_MD: Tensor) -> Tensor:
         """Logits of the next word, M×V, from the words before and the picture's seed."""

@@ -173,7 +173,9 @@ class PixelEncoder(Encoder):
 
     def regions(self, pictures_BSSC: Tensor) -> Tensor:
         """Region vectors B×R×C of uint8 pictures B×S×S×3 (RGB)."""
-        pixels = ((pictures_BSSC.float() / 255 - self.mean_C) / self.std_C).permute(0, 3, 1, 2).contiguous()
+        # Channels first, then in place: a fifth of the time, for what is else a sixth of the encoder's pass.
+        pixels = pictures_BSSC.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        pixels.div_(255).sub_(self.mean_C[:, None, None]).div_(self.std_C[:, None, None])
         size = self.config.image_size
         if size and pixels.shape[-1] != size:
             pixels = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)

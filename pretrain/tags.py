@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pretrain.vocabulary import FIRST_WORD, PAD
+from stylecast.shapes import filled_up
 
 
 class TagLoss(nn.Module):
@@ -67,7 +68,7 @@ class TagLoss(nn.Module):
         # Pictures of a batch choose much the same words: one product with those, then each picks its own.
         is_chosen_V = torch.zeros(len(self.bias_V), dtype=torch.bool, device=chosen.device)
         is_chosen_V[chosen] = True  # a mark for each word is a sixth of the time of sorting the choices
-        words_U, place_BC = is_chosen_V.nonzero()[:, 0], (is_chosen_V.cumsum(0) - 1)[chosen]
+        words_U, place_BC = filled_up(is_chosen_V.nonzero()[:, 0]), (is_chosen_V.cumsum(0) - 1)[chosen]
         similar_BU = (heads_BHD[:, 1:] @ self.table_VD[words_U].T).amax(dim=1)
         logits = similar_BU.gather(1, place_BC).float() + self.bias_V[chosen]
         loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * real * self.weight_V[chosen]

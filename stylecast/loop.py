@@ -234,7 +234,7 @@ class _Trainer:
 
     def _step(self, step: int, parts: list[dict[str, Tensor]]) -> dict[str, float]:
         config, world = self.config, self.world
-        torch.manual_seed(_mix(config.seed + 1, step, world.rank))
+        _seed(_mix(config.seed + 1, step, world.rank), world.device)
         for group in self.optimiser.param_groups:
             group["lr"] = group["share"] * _learning_rate(config, step, self.total)
         self.model.train()
@@ -324,6 +324,13 @@ class _Trainer:
         # A DistributedDataParallel that outlives its process group may hang in its destructor.
         self.model = self.task
         gc.collect()
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """What `torch.manual_seed` does, for this device alone: it notes a stack for each that is not there, every time."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

@@ -9,6 +9,7 @@ N blocks of R rows.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,36 +21,57 @@ BLOCK = 64  # most rows that are made orthogonal to each other
 QUINTIC = (3.4445, -4.7750, 2.0315)  # slope at 0 as steep as can be, values then within 0.7..1.2 (Jordan et al.)
 
 
-def orthogonal(matrix_OI: Tensor) -> Tensor:
-    """The matrix with its singular values brought near one, by Newton-Schulz steps of an odd polynomial.
+def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """The matrices with their singular values brought near one, by Newton-Schulz steps of an odd polynomial.
 
     Rows (columns, where there are more rows) are taken in blocks of at most BLOCK, as even as can be, each by itself
     (Khaled et al. 2025, who do so between rarer steps of the whole matrix): the time of the whole grows with the square
-    of its rows, and no difference could be measured in what is learnt.
+    of its rows, and no difference could be measured in what is learnt. The blocks of all matrices take their steps
+    together: one by one, small ones cost more time to call than to work out.
 
     Args:
-        matrix_OI: float; zeros stay zeros.
+        matrices: float, each O×I; zeros stay zeros.
 
     Returns:
-        O×I, the singular values of each block within 0.7..1.2, where they were no less than about 0.01 of its norm.
+        Each O×I; the singular values of a block are within 0.7..1.2, where they were no less than about 0.01 of its
+        norm.
     """
-    a, b, c = QUINTIC
-    tall = matrix_OI.shape[0] > matrix_OI.shape[1]
-    rows = matrix_OI.T if tall else matrix_OI
+    blocks = [_blocks(matrix.T if _tall(matrix) else matrix) for matrix in matrices]
+    # Each step multiplies by a polynomial of x xᵀ from the left. Only the small squares are taken through the steps.
+    squares = [x_NRI @ x_NRI.mT for x_NRI in blocks]
+    size = max(square.shape[1] for square in squares)
+    factors = _steps(torch.cat([F.pad(s, (0, size - s.shape[1], 0, size - s.shape[1])) for s in squares]))
+    turned = []
+    for matrix, x_NRI, factor in zip(matrices, blocks, factors.split([len(x) for x in blocks]), strict=True):
+        small = factor[:, : x_NRI.shape[1], : x_NRI.shape[1]]
+        rows = (small @ x_NRI).flatten(0, 1)[: min(matrix.shape)]
+        turned.append(rows.T if _tall(matrix) else rows)
+    return turned
+
+
+def _tall(matrix: Tensor) -> bool:
+    return matrix.shape[0] > matrix.shape[1]
+
+
+def _blocks(rows: Tensor) -> Tensor:
+    """Rows in even blocks, zeros at the end; N×R×I."""
     blocks = math.ceil(len(rows) / BLOCK)
     size = math.ceil(len(rows) / blocks)
-    x_NRI = F.pad(rows, (0, 0, 0, blocks * size - len(rows))).view(blocks, size, -1)
-    x_NRI = x_NRI / x_NRI.flatten(1).norm(dim=1).clamp(min=1e-7)[:, None, None]
-    # Each step multiplies by a polynomial of x xᵀ from the left. Only the small squares are taken through the steps.
-    square = x_NRI @ x_NRI.mT
-    factor = eye = torch.eye(size, dtype=square.dtype, device=square.device)
+    return F.pad(rows, (0, 0, 0, blocks * size - len(rows))).view(blocks, size, -1)
+
+
+def _steps(square: Tensor) -> Tensor:
+    """What x is to be multiplied by from the left, from x xᵀ of each block; N×R×R."""
+    a, b, c = QUINTIC
+    length = square.diagonal(dim1=1, dim2=2).sum(dim=1).sqrt().clamp(min=1e-7)[:, None, None]  # norm of x
+    square = square / length**2
+    factor = eye = torch.eye(square.shape[1], dtype=square.dtype, device=square.device)
     for number in range(STEPS):
         step = torch.baddbmm(torch.add(a * eye, square, alpha=b), square, square, alpha=c)
         factor = step @ factor if number else step
         if number < STEPS - 1:
             square = step @ square @ step
-    turned = (factor @ x_NRI).flatten(0, 1)[: len(rows)]
-    return turned.T if tall else turned
+    return factor / length
 
 
 class Muon(torch.optim.AdamW):
@@ -63,23 +85,27 @@ class Muon(torch.optim.AdamW):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step; gradients of the matrices are gone after it."""
         for group in self.param_groups:
-            if group.get("turned"):
-                for weight in group["params"]:
-                    if weight.grad is not None:
-                        self._turn(weight, group["lr"], group["weight_decay"])
-                        weight.grad = None  # so that AdamW passes it by
+            weights = [w for w in group["params"] if w.grad is not None] if group.get("turned") else []
+            if weights:
+                self._turn(weights, group["lr"], group["weight_decay"])
         super().step()
 
-    def _turn(self, weight: Tensor, rate: float, decay: float) -> None:
+    def _turn(self, weights: list[Tensor], rate: float, decay: float) -> None:
+        steps = orthogonal([self._direction(weight) for weight in weights])
+        for weight, step_OI in zip(weights, steps, strict=True):
+            weight.mul_(1 - rate * decay)
+            weight.sub_(step_OI.reshape(weight.shape), alpha=0.2 * rate * max(step_OI.shape) ** 0.5)
+            weight.grad = None  # so that AdamW passes it by
+
+    def _direction(self, weight: Tensor) -> Tensor:
+        """Nesterov's momentum of a weight, as a matrix."""
         assert weight.grad is not None
         state = self.state[weight]
         if not state:
             state["step"], state["momentum"] = torch.zeros(()), torch.zeros_like(weight)
         state["step"] += 1  # AdamW asks each state for it when a checkpoint is read
         momentum = state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
-        step_OI = orthogonal(weight.grad.lerp(momentum, MOMENTUM).flatten(1))
-        weight.mul_(1 - rate * decay)
-        weight.sub_(step_OI.view_as(weight), alpha=0.2 * rate * max(step_OI.shape) ** 0.5)
+        return weight.grad.lerp(momentum, MOMENTUM).flatten(1)
 
 
 def build_optimiser(task: nn.Module, shares: dict[str, float], turns: bool, rate: float, decay: float) -> Muon:

@@ -28,6 +28,19 @@ def test_small_encoder_shapes_and_gradients() -> None:
     assert all(p.grad is not None for p in encoder.parameters())  # or DDP would wait for it
 
 
+def test_the_backbone_sees_colours_first_and_standardised() -> None:
+    encoder = build_encoder(EncoderConfig(channels=(8,), heads=2, dim=4))
+    seen: list[torch.Tensor] = []
+    encoder.backbone.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    shown = torch.from_numpy(pictures(3))
+    before = shown.clone()
+    encoder(shown)
+    expected = ((before.float() / 255 - encoder.mean_C) / encoder.std_C).permute(0, 3, 1, 2)
+    assert torch.equal(seen[0], expected)
+    assert seen[0].is_contiguous()
+    assert torch.equal(shown, before)
+
+
 def test_a_picture_knows_nothing_of_its_batch() -> None:
     encoder = build_encoder(SMALL).train()
     images = torch.from_numpy(pictures(6))

@@ -11,6 +11,7 @@ from pretrain.captions import CaptionLoss, caption_tokens
 from pretrain.tag_metrics import average_precision, best_threshold, decide, f1_scores, tag_metrics, tag_table
 from pretrain.tags import TagLoss
 from pretrain.vocabulary import BEGIN, END, PAD
+from stylecast.shapes import MULTIPLE
 
 HALF = np.full(6, 0.5, np.float32)  # log odds 0: the bias drops out
 
@@ -66,7 +67,7 @@ def test_gradients_are_built_for_the_chosen_words_only() -> None:
         value = loss(torch.randn(batch, heads, dim, requires_grad=True), drawn)
     chosen = tags + negatives
     # What the backward pass needs is as large as the chosen words' vectors; B×V alone would be 40 times that.
-    assert max(tensor.numel() for tensor in kept) <= batch * chosen * dim < batch * words / 40
+    assert max(tensor.numel() for tensor in kept) <= (batch * chosen + MULTIPLE) * dim < batch * words / 40
     value.backward()
     assert loss.table_VD.grad is not None
     touched = (loss.table_VD.grad != 0).any(dim=1)
@@ -103,6 +104,35 @@ def test_caption_loss_by_hand() -> None:
     tokens = torch.tensor([[3, END, PAD], [END, PAD, PAD]])
     expected = ((-math.log(0.2) - math.log(0.5)) / 2 - math.log(0.5)) / 2
     assert loss(torch.randn(2, 2), tokens).item() == pytest.approx(expected, rel=1e-5)
+
+
+def grown(loss: torch.nn.Module, value: torch.Tensor) -> list[torch.Tensor]:
+    loss.zero_grad()
+    value.backward()
+    return [p.grad.clone() for p in loss.parameters() if p.grad is not None]
+
+
+def test_what_fills_up_a_batch_teaches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    table, rates = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32), np.full(9, 0.1, np.float32)
+    captions, tags = CaptionLoss(table, rates, hidden_words=0.0), TagLoss(table, rates, 2, 0.5)
+    heads, tokens = torch.randn(3, 2, 4), torch.tensor([[3, 8, END], [END, PAD, PAD], [4, END, PAD]])
+
+    def learnt() -> list[torch.Tensor]:
+        return grown(captions, captions(heads[:, 0], tokens)) + grown(tags, tags(heads, tokens.clamp(min=3)))
+
+    filled = learnt()
+    monkeypatch.setattr("stylecast.shapes.MULTIPLE", 1)
+    torch.testing.assert_close(filled, learnt())
+
+
+def test_captions_of_many_lengths_make_few_shapes() -> None:
+    loss = CaptionLoss(np.zeros((5, 2), np.float32), np.full(5, 0.1, np.float32))
+    rows = set[int]()
+    loss.out.register_forward_hook(lambda _, given, __: rows.add(len(given[0])))
+    for words in range(1, 130):
+        loss(torch.zeros(words, 2), torch.tensor([[3, END, PAD]] * words))
+    assert rows == {64, 128, 192, 256, 320}
 
 
 def test_a_caption_depends_on_earlier_words_and_the_picture_only() -> None:

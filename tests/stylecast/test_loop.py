@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from stylecast.errors import UserError
-from stylecast.loop import LoopConfig, Task, _learning_rate, train
+from stylecast.loop import LoopConfig, Task, _learning_rate, _seed, train
 from stylecast.world import _device, open_world
 
 TOY = Path(__file__).with_name("toy.py")
@@ -138,6 +138,13 @@ def test_a_process_has_one_thread_unless_told_otherwise(
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_step_is_seeded_as_by_torch() -> None:
+    _seed(7, torch.device("cpu"))
+    drawn = torch.rand(3)
+    torch.manual_seed(7)
+    assert torch.equal(drawn, torch.rand(3))
 
 
 def test_every_epoch_takes_each_example_once(tmp_path: Path) -> None:

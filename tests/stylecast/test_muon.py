@@ -20,7 +20,7 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     values = np.geomspace(1.0, 0.05, min(shape))
     left, _, right = torch.linalg.svd(torch.randn(shape, generator=torch.Generator().manual_seed(0)), False)
     matrix_OI = left @ torch.diag(torch.tensor(values, dtype=torch.float32)) @ right
-    turned_OI = orthogonal(matrix_OI)
+    [turned_OI] = orthogonal([matrix_OI])
     # The directions stay: in the frame of the matrix what comes out is diagonal.
     inner = left.T @ turned_OI @ right.T
     np.testing.assert_allclose(inner - torch.diag(inner.diagonal()), 0, atol=1e-4)
@@ -29,7 +29,7 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
 
 
 def test_a_matrix_of_zeros_stays_so() -> None:
-    assert torch.equal(orthogonal(torch.zeros(3, 4)), torch.zeros(3, 4))
+    assert torch.equal(orthogonal([torch.zeros(3, 4)])[0], torch.zeros(3, 4))
 
 
 def plainly(x: Tensor) -> Tensor:
@@ -44,14 +44,31 @@ def plainly(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8)])
 def test_steps_on_the_small_squares_are_those_on_the_whole_matrix(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(orthogonal(matrix), plainly(matrix.T).T if len(matrix) == 40 else plainly(matrix))
+    [turned] = orthogonal([matrix])
+    torch.testing.assert_close(turned, plainly(matrix.T).T if len(matrix) == 40 else plainly(matrix))
 
 
 @pytest.mark.parametrize("tall", [False, True])
 def test_many_rows_are_turned_in_even_blocks_of_no_more_than_64(tall: bool) -> None:
     wide = torch.randn((131, 150), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = torch.cat([plainly(part) for part in wide.split(44)])  # 131 = 44 + 44 + 43
-    torch.testing.assert_close(orthogonal(wide.T).T if tall else orthogonal(wide), expected)
+    [turned] = orthogonal([wide.T if tall else wide])
+    torch.testing.assert_close(turned.T if tall else turned, expected)
+
+
+def test_matrices_that_are_turned_together_do_not_touch_each_other() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(8, 40), (131, 150), (40, 8), (64, 64), (1, 5)]
+    matrices = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    for together, matrix in zip(orthogonal(matrices), matrices, strict=True):
+        torch.testing.assert_close(together, orthogonal([matrix])[0])
+        assert together.shape == matrix.shape
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e4])
+def test_how_long_a_gradient_is_does_not_matter(size: float) -> None:
+    matrix = torch.randn(32, 288, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(orthogonal([matrix * size])[0], orthogonal([matrix])[0], rtol=1e-3, atol=1e-4)
 
 
 class Layers(Task):
