@@ -3,8 +3,8 @@
 Shapes: none here; a batch is a dict of tensors whose first axis is the example.
 
 A task holds the model and its loss. It takes a batch and returns named losses, each a mean over the
-batch; their sum is minimised. Randomness is a function of (seed, step, rank), so that a training that was
-killed and started again from its checkpoint takes exactly the steps that it would have taken.
+batch; their sum is minimised. A training that was killed and started again from its checkpoint takes exactly the
+steps that it would have taken (`stylecast.chance`).
 """
 
 import gc
@@ -15,7 +15,6 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from stylecast.chance import mixed, permutation, seed_torch
 from stylecast.checkpoint import load_checkpoint, save_checkpoint
 from stylecast.errors import UserError
 from stylecast.loader import made_ahead
@@ -132,11 +132,6 @@ class _State:
     stopped: bool = False
 
 
-@lru_cache(2)  # all steps of an epoch need the same one, and a million numbers take longer to mix than a step
-def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(count)
-
-
 def _learning_rate(config: LoopConfig, step: int, total: int) -> float:
     warm = max(1, round(config.warmup * total))
     if step < warm:
@@ -225,16 +220,16 @@ class _Trainer:
         """The micro-batches of this rank for a step, on the CPU."""
         config, world = self.config, self.world
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = _permutation(config.seed, epoch, len(self.batches))
+        order = permutation(config.seed, epoch, len(self.batches))
         rows = order[position * self.batch_size : (position + 1) * self.batch_size]
-        generator = torch.Generator().manual_seed(_mix(config.seed, step, world.rank))
+        generator = torch.Generator().manual_seed(mixed(config.seed, step, world.rank))
         # Each rank takes a contiguous part, so that ranks in order are the whole batch in order.
         mine = [np.split(part, world.size)[world.rank] for part in np.split(rows, config.accumulate)]
         return [self.batches.batch(part, generator) for part in mine]
 
     def _step(self, step: int, parts: list[dict[str, Tensor]]) -> dict[str, float]:
         config, world = self.config, self.world
-        _seed(_mix(config.seed + 1, step, world.rank), world.device)
+        seed_torch(mixed(config.seed + 1, step, world.rank), world.device)
         for group in self.optimiser.param_groups:
             group["lr"] = group["share"] * _learning_rate(config, step, self.total)
         self.model.train()
@@ -324,18 +319,6 @@ class _Trainer:
         # A DistributedDataParallel that outlives its process group may hang in its destructor.
         self.model = self.task
         gc.collect()
-
-
-def _seed(seed: int, device: torch.device) -> None:
-    """What `torch.manual_seed` does, for this device alone: it notes a stack for each that is not there, every time."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-
-
-def _mix(seed: int, step: int, rank: int) -> int:
-    """One 63-bit seed out of three numbers."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def train(

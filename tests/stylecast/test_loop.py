@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from stylecast.chance import seed_torch
 from stylecast.errors import UserError
-from stylecast.loop import LoopConfig, Task, _learning_rate, _seed, train
+from stylecast.loop import LoopConfig, Task, _learning_rate, train
 from stylecast.world import _device, open_world
 
 TOY = Path(__file__).with_name("toy.py")
@@ -141,7 +142,7 @@ def test_a_process_has_one_thread_unless_told_otherwise(
 
 
 def test_a_step_is_seeded_as_by_torch() -> None:
-    _seed(7, torch.device("cpu"))
+    seed_torch(7, torch.device("cpu"))
     drawn = torch.rand(3)
     torch.manual_seed(7)
     assert torch.equal(drawn, torch.rand(3))
