@@ -141,18 +141,23 @@ class Blend:
     odds_scale: float
     """Standard deviation of the odds in the validation pools."""
 
-    def __call__(self, word: np.ndarray, sentence: np.ndarray, hubness: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, word: np.ndarray, sentence: np.ndarray, hubness: np.ndarray, phrase: np.ndarray | None = None
+    ) -> np.ndarray:
         """The blended score.
 
         Args:
             word: of the word matcher, …×N.
             sentence: of the sentence matcher, …×N.
             hubness: of the pictures, N (see `recall.hubs`).
+            phrase: what takes the word score's own place where people typed the words, …×N, in deviations (see
+                `recall.phrases`). The odds keep to the word score, for that is what hubness is made of.
         """
         by_word, by_sentence = word / self.word_scale, sentence / self.sentence_scale
         odds = log_odds(by_word, by_sentence, hubness) / self.odds_scale
         rest = 1 - self.word_weight - self.odds_weight
-        blended: np.ndarray = self.word_weight * by_word + rest * by_sentence + self.odds_weight * odds
+        own = by_word if phrase is None else phrase
+        blended: np.ndarray = self.word_weight * own + rest * by_sentence + self.odds_weight * odds
         return blended
 
     def save(self, path: Path) -> None:

@@ -5,7 +5,7 @@ Shapes: Q phrases, W words of a phrase, N pictures, H heads, D dimensions.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from pretrain.vocabulary import Vocabulary, pad
 from recall.context import load_text
 from recall.gallery import Blend, score_all
 from recall.hubs import BANK, hubness, load_bank
-from recall.matchers import Query, TextEncoder, sentence_scores
+from recall.matchers import Query, TextEncoder, sentence_scores, word_scores
 from recall.phrases import WordLevels
 from stylecast.checkpoint import WEIGHTS, load_parts, save_parts
 from stylecast.errors import UserError
@@ -68,12 +68,9 @@ class Matcher:
     """What was added to the dictionary when the posts were cut."""
     cutter: Cutter = field(init=False, repr=False, compare=False)
     """What cuts a phrase, as the posts were cut."""
-    phrase_blend: Blend = field(init=False)
-    """How word and sentence scores of phrases become one: their words are scored in deviations already."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cutter", cutter(self.lexicon))
-        object.__setattr__(self, "phrase_blend", replace(self.blend, word_scale=1.0))
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> "Matcher":
@@ -128,19 +125,25 @@ class Matcher:
         with torch.inference_mode():
             return self.text(torch.from_numpy(pad([words], max(1, len(words)))))
 
-    def measure(self, query: Query, words: list[int], heads_NHD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Score of each word of a phrase, in deviations (see `recall.phrases`), and of its sentence.
+    def measure(
+        self, query: Query, words: list[int], heads_NHD: np.ndarray, hubness_N: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """How well a phrase fits pictures.
 
         Returns:
-            float32 W×N and N; each score depends on the phrase and the picture alone.
+            The score N, that of each of its words in deviations W×N (see `recall.phrases`), and that of its sentence N;
+            each depends on the phrase and the picture alone.
         """
-        each, sentence = [np.zeros((len(words), 0), np.float32)], [np.zeros(0, np.float32)]
+        nothing = np.zeros(0, np.float32)
+        each, word, sentence = [np.zeros((len(words), 0), np.float32)], [nothing], [nothing]
         for start in range(0, len(heads_NHD), PART):
             part_BHD = torch.from_numpy(heads_NHD[start : start + PART]).float()
             each.append(self.levels.word_scores(query.words_QWD[0], words, part_BHD))
             with torch.inference_mode():
+                word.append(word_scores(query, part_BHD)[0].numpy())
                 sentence.append(sentence_scores(query, part_BHD)[0].numpy())
-        return np.concatenate(each, axis=1), np.concatenate(sentence)
+        each_WN, sentence_N = np.concatenate(each, axis=1), np.concatenate(sentence)
+        return self.blend(np.concatenate(word), sentence_N, hubness_N, each_WN.mean(axis=0)), each_WN, sentence_N
 
     def hubness(self, heads_NHD: np.ndarray) -> np.ndarray:
         """How well pictures answer to everything (see `recall.hubs`); float32 N."""
@@ -179,8 +182,8 @@ class Matcher:
         heads_NHD = self._heads(pictures) if pictures.dtype.kind == "f" else self.encoder.encode(pictures)
         rows, hubness_N = [np.zeros((0, len(heads_NHD)), np.float32)], self.hubness(heads_NHD)
         for words in map(self.encode, phrases):
-            each_WN, sentence_N = self.measure(self.query(words), words, heads_NHD)
-            rows.append(self.phrase_blend(each_WN.mean(axis=0), sentence_N, hubness_N)[None].astype(np.float32))
+            score_N, _, _ = self.measure(self.query(words), words, heads_NHD, hubness_N)
+            rows.append(score_N[None].astype(np.float32))
         return np.concatenate(rows)
 
     def _heads(self, heads_NHD: np.ndarray) -> np.ndarray:

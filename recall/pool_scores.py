@@ -82,7 +82,7 @@ def score_pools(searcher: Searcher, candidates: Candidates, pools: Pools) -> dic
         each_WN = models.levels.word_scores(query.words_QWD[0], words, heads) if words else word_N[None]
         by_picture = {
             "word": word_N, "sentence": sentence_N, "blend": models.blend(word_N, sentence_N, hubness_N),
-            "search": models.phrase_blend(each_WN.mean(axis=0), sentence_N, hubness_N),
+            "search": models.blend(word_N, sentence_N, hubness_N, each_WN.mean(axis=0)),
         }  # fmt: skip
         for name, scores_N in by_picture.items():
             scores[name][number, real_K] = best_of_posts(scores_N, place_N, int(real_K.sum()))

@@ -90,21 +90,23 @@ class Searcher:
             `score of WORD`, `weight of WORD`; rows as given.
         """
         query = self.models.query(words)
-        return self._told(query, words, rows_C, *self.models.measure(query, words, self.heads_NHD[rows_C]))
+        return self._told(query, words, rows_C, *self._measure(query, words, rows_C))
+
+    def _measure(self, query: Query, words: list[int], rows_C: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.models.measure(query, words, self.heads_NHD[rows_C], self.hubness_N[rows_C])
 
     def _heads(self, rows_C: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(self.heads_NHD[rows_C])).float()
 
     def _told(
-        self, query: Query, words: list[int], rows_C: np.ndarray, each_WC: np.ndarray, sentence_C: np.ndarray
-    ) -> pd.DataFrame:
+        self, query: Query, words: list[int], rows_C: np.ndarray, score_C: np.ndarray, each_WC: np.ndarray,
+        sentence_C: np.ndarray,
+    ) -> pd.DataFrame:  # fmt: skip
         """What `score` returns, of pictures that were measured."""
         with torch.inference_mode():
             weight_CW = word_weights(query, self._heads(rows_C))[0].numpy()
-        word_C = each_WC.mean(axis=0)
-        hubness_C = self.hubness_N[rows_C]
-        score_C = self.models.phrase_blend(word_C, sentence_C, hubness_C)
-        scored = {"score": score_C, "word_score": word_C, "sentence_score": sentence_C, "hubness": hubness_C}
+        scored = {"score": score_C, "word_score": each_WC.mean(axis=0), "sentence_score": sentence_C,
+                  "hubness": self.hubness_N[rows_C]}  # fmt: skip
         for place, number in enumerate(words):
             scored[f"score of {self.models.vocabulary.words[number]}"] = each_WC[place]
             scored[f"weight of {self.models.vocabulary.words[number]}"] = weight_CW[:, place]
@@ -134,13 +136,12 @@ class Searcher:
         query = self.models.query(words)
         rows, _ = self.index.search(query.sentence_QD.numpy(), max(10 * k, CANDIDATES))
         rows_C = np.sort(rows[0][rows[0] >= 0])  # an approximate index may find fewer
-        each_WC, sentence_C = self.models.measure(query, words, self.heads_NHD[rows_C])
-        score_C = self.models.phrase_blend(each_WC.mean(axis=0), sentence_C, self.hubness_N[rows_C])
+        score_C, each_WC, sentence_C = self._measure(query, words, rows_C)
         # Of thousands of candidates, ids and titles of those alone that may be among the first k.
         least = np.partition(score_C, -k)[-k] if k < len(score_C) else -np.inf
         best = np.flatnonzero(score_C >= least)
         known = self.pictures.iloc[rows_C[best]][["picture_id", "post_id", "path", "title"]].reset_index(drop=True)
-        scored = self._told(query, words, rows_C[best], each_WC[:, best], sentence_C[best])
+        scored = self._told(query, words, rows_C[best], score_C[best], each_WC[:, best], sentence_C[best])
         found = pd.concat([known.assign(row=rows_C[best]), scored], axis=1)
         found = found.sort_values(["score", "picture_id"], ascending=[False, True]).head(k).reset_index(drop=True)
         found.insert(0, "rank", np.arange(1, len(found) + 1))

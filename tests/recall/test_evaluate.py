@@ -126,6 +126,12 @@ def test_blend_by_hand() -> None:
     np.testing.assert_allclose(told, [0.5 * 2 + 0.3 * 5 + 0.2 * 7 / 4, 0.5 * 2 + 0.3 * 5 + 0.2 * 1 / 4])
 
 
+def test_the_odds_of_a_phrase_keep_to_the_word_score_that_hubness_is_made_of() -> None:
+    blend = Blend(word_weight=0.5, odds_weight=0.2, word_scale=2.0, sentence_scale=0.1, odds_scale=4.0)
+    told = blend(np.array([4.0]), np.array([0.5]), np.array([6.0]), phrase=np.array([3.0]))
+    np.testing.assert_allclose(told, 0.5 * 3 + 0.3 * 5 + 0.2 * (2 + 5 - 6) / 4)
+
+
 def test_a_query_without_a_known_word_tells_no_picture_from_another() -> None:
     blend = Blend(word_weight=0.1, odds_weight=0.8, word_scale=2.0, sentence_scale=0.1, odds_scale=4.0)
     assert not blend(np.zeros(3), np.zeros(3), np.array([1.0, 2.0, 3.0])).any()

@@ -81,11 +81,7 @@ def test_search_finds_what_was_asked_for(recall_run: Path, shapes: Path) -> None
 
 
 def test_planted_picture_comes_first(recall_run: Path) -> None:
-    # Even weights: those of so small a run may leave next to nothing but the odds, which in a search count a word by
-    # its own deviations, and the level that is taken off by those of all words.
     searcher = Searcher.load(recall_run)
-    even = replace(searcher.models.blend, word_weight=0.25, odds_weight=0.5)
-    searcher.models = replace(searcher.models, blend=even)
     with torch.inference_mode():
         query = searcher.models.text(torch.tensor([searcher.models.encode("绿色 圆形")]))
     planted = np.array(searcher.heads_NHD, dtype=np.float32)
