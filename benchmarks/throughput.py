@@ -54,12 +54,13 @@ class ThroughputConfig:
     prepare` keeps 64 by default."""
     recipe: str = "small"
     """Recipe of `pretrain` whose encoder, losses and batch are measured."""
-    steps: int = 25
+    steps: int = 10
     """Training steps of a repeat, after five that do not count, steps."""
     pictures: int = 2048
     """Most pictures that a repeat embeds, pictures."""
-    repeats: int = 7
-    """How often each side is measured; programs of their own half as often."""
+    repeats: int = 17
+    """How often each side is measured, in short turns, for a busy host's speed changes within seconds; other training
+    steps and programs of their own a third as often."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Which other training steps are measured beside the recipe's own."""
     only: Literal["all", "steps", "training"] = "all"
@@ -151,7 +152,7 @@ def spread_rows(config: ThroughputConfig, posts: Path) -> list[tuple[str, ...]]:
     """Two processes, and two threads, as a multiple of one."""
     ways = {"one process, one thread": (1, 1), "two processes / one": (2, 1), "two threads / one": (1, 2)}
     speeds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range((config.repeats + 1) // 2):
+    for _ in range((config.repeats + 2) // 3):
         for name, (processes, threads) in ways.items():
             speeds[name].append(in_program(config, posts, processes, threads))
     first, *others = ways
@@ -202,7 +203,7 @@ def main(config: ThroughputConfig) -> str:
         on = setting(recipe, config.steps, posts, world)
         rows = training_rows(on, config.steps, config.repeats)
         for which in config.variants:
-            steps, repeats = max(5, config.steps // 3), (config.repeats + 1) // 2
+            steps, repeats = max(5, config.steps // 2), (config.repeats + 2) // 3
             rows += training_rows(setting(VARIANTS[which](recipe), steps, posts, world), steps, repeats, which)
         rows.append(embedding_row(on, config))
         if config.only == "steps":

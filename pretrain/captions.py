@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pretrain.beam import BeamConfig, Written, beam_search
+from pretrain.linear_cross_entropy import linear_cross_entropy
 from pretrain.vocabulary import BEGIN, END, PAD
 from stylecast.shapes import filled_up
 
@@ -70,30 +71,38 @@ class CaptionLoss(nn.Module):
         Returns:
             A scalar.
         """
-        losses_M, caption_M = self.token_losses(sentence_BD, tokens_BT)
-        length_B = (tokens_BT != PAD).sum(dim=1).clamp(min=1)
-        return (losses_M / length_B[caption_M]).sum() / len(tokens_BT)
+        states_MD, target_M, caption_M = self._decoded(sentence_BD, tokens_BT)
+        length_B = torch.bincount(caption_M, minlength=len(tokens_BT))
+        weight_M = filled_up(1 / (length_B[caption_M] * len(tokens_BT)))
+        return linear_cross_entropy(states_MD, self.table_VD, self.bias_V, target_M, weight_M)
 
     def token_losses(self, sentence_BD: Tensor, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each real token, nats, and which caption it is in."""
+        states_MD, target_M, caption_M = self._decoded(sentence_BD, tokens_BT)
+        losses_M = F.cross_entropy(self._logits(states_MD).float(), target_M, reduction="none")
+        return losses_M[: len(caption_M)], caption_M
+
+    def _decoded(self, sentence_BD: Tensor, tokens_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """State and word of each real token, and the caption of each; the first two are filled up."""
         before_BT = torch.cat([torch.full_like(tokens_BT[:, :1], BEGIN), tokens_BT[:, :-1]], dim=1)
         if self.training and self.hidden_words:
             hide = torch.rand(before_BT.shape, device=before_BT.device) < self.hidden_words
             before_BT = before_BT.masked_fill(hide, BEGIN)
-        seed_BD = torch.tanh(self.seed(sentence_BD))
         window_BTW = F.pad(before_BT, (WINDOW - 1, 0), value=PAD).unfold(1, WINDOW, 1)
         # Only real tokens are decoded, and the first one some more times.
         real = (tokens_BT != PAD).nonzero(as_tuple=True)
         caption_M, place_M = (filled_up(index) for index in real)
+        seed_MD = F.embedding(caption_M, torch.tanh(self.seed(sentence_BD)))
         words_MWD = F.embedding(window_BTW[caption_M, place_M], self.table_VD)
-        logits_MV = self._logits(words_MWD, seed_BD[caption_M]).float()
-        losses_M = F.cross_entropy(logits_MV, tokens_BT[caption_M, place_M], reduction="none")
-        return losses_M[: len(real[0])], real[0]
+        return self._state(words_MWD, seed_MD), tokens_BT[caption_M, place_M], real[0]
 
-    def _logits(self, words_MWD: Tensor, seed_MD: Tensor) -> Tensor:
-        """Logits of the next word, M×V, from the words before and the picture's seed."""
-        states_MD = F.relu(self.decoder(words_MWD.flatten(1)) + seed_MD)
-        return self.out(states_MD + seed_MD) @ self.table_VD.T + self.bias_V
+    def _state(self, words_MWD: Tensor, seed_MD: Tensor) -> Tensor:
+        """What the next word is told by, M×D, from the words before and the picture's seed."""
+        return self.out(F.relu(self.decoder(words_MWD.flatten(1)) + seed_MD) + seed_MD)
+
+    def _logits(self, states_MD: Tensor) -> Tensor:
+        """Logits of the next word, M×V."""
+        return states_MD @ self.table_VD.T + self.bias_V
 
     def write(self, sentence_BD: Tensor, places: int, config: BeamConfig, chunk: int = 128) -> Written:
         """Write a caption for each picture.
@@ -121,5 +130,5 @@ class CaptionLoss(nn.Module):
         """One word on; the state is the seed, and the words looked back on but for the last."""
         seed_MD = state_MWD[:, 0]
         words_MWD = torch.cat([state_MWD[:, 1:], self.table_VD[before_M][:, None]], dim=1)
-        logits_MV = self._logits(words_MWD, seed_MD)
+        logits_MV = self._logits(self._state(words_MWD, seed_MD))
         return logits_MV.log_softmax(dim=1), torch.cat([seed_MD[:, None], words_MWD[:, 1:]], dim=1)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -129,16 +130,19 @@ def test_patience_stops_early(tmp_path: Path) -> None:
 def test_a_process_has_one_thread_unless_told_otherwise(
     asked: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = torch.get_num_threads()
+    before, pictures = torch.get_num_threads(), cv2.getNumThreads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if asked:
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     try:
         torch.set_num_threads(3)  # as torch itself would on three cores
+        cv2.setNumThreads(3)
         with open_world():
             assert torch.get_num_threads() == threads
+            assert cv2.getNumThreads() == 1
     finally:
         torch.set_num_threads(before)
+        cv2.setNumThreads(pictures)
 
 
 def test_a_step_is_seeded_as_by_torch() -> None:
