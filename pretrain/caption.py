@@ -22,6 +22,7 @@ from pretrain.pictures import PixelPictures, embed
 from pretrain.reports import words_of
 from pretrain.train import PretrainConfig, load_pretrained
 from stylecast.errors import UserError
+from stylecast.memory import freed_memory_kept
 from stylecast.runs import Run, load_config, load_manifest, open_run
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def main(config: CaptionConfig) -> Path:
     if config.beam.width < 1:
         raise UserError("--beam.width must be 1 or more")
     inputs = {"posts": config.posts, "pretrain": config.pretrain}
-    with open_run(config.out, "caption", config, inputs, force=config.force) as run:
+    with freed_memory_kept(), open_run(config.out, "caption", config, inputs, force=config.force) as run:
         if run is not None:
             _caption(config, run)
     return config.out

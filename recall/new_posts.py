@@ -22,6 +22,7 @@ from recall.embeddings import HEADS, Embeddings, text_vectors, write_picture_emb
 from recall.matcher import Matcher
 from recall.train import TEXT, RecallConfig
 from stylecast.errors import UserError
+from stylecast.memory import freed_memory_kept
 from stylecast.runs import load_config, open_run
 
 
@@ -83,7 +84,8 @@ def embed_posts(recall: Path, posts: Path, out: Path) -> None:
         out: where to.
     """
     config, models, read = load_config(recall, RecallConfig), Matcher.from_pretrained(recall), Posts.load(posts)
-    with open_run(out, "recall", config, {"posts": posts, "recall": recall}, force=True) as run:
+    inputs = {"posts": posts, "recall": recall}
+    with freed_memory_kept(), open_run(out, "recall", config, inputs, force=True) as run:
         assert run is not None
         ids = read.pictures["picture_id"].to_numpy(str)
         if len(ids):
