@@ -5,10 +5,10 @@
 
 Training is the loop of `stylecast pretrain` with its loader, augmentation, losses and optimiser. It is told as a share
 of the bare forward and backward pass of the same encoder on the same tensor, and of the whole task's, so that what the
-losses cost is told apart from what the loop costs; with AdamW too, and for a larger backbone. Both sides are measured
-in turns, so that a busy machine slows both; a figure is the median over the repeats, with least and greatest, by the
-clock on the wall and by the processor's time, which counts the loader's threads too. Processes and threads are programs
-of their own.
+losses cost is told apart from what the loop costs; with AdamW too, and for a larger backbone. The bare passes follow
+each step of the loop, so that a busy machine slows all alike: a figure is the median of the steps' ratios, and of those
+the median over the repeats, with least and greatest, by the clock on the wall and by the processor's time, which counts
+the loader's threads too. Embedding and decoding are measured in turns; processes and threads are programs of their own.
 """
 
 import json
@@ -54,13 +54,12 @@ class ThroughputConfig:
     prepare` keeps 64 by default."""
     recipe: str = "small"
     """Recipe of `pretrain` whose encoder, losses and batch are measured."""
-    steps: int = 10
+    steps: int = 25
     """Training steps of a repeat, after five that do not count, steps."""
     pictures: int = 2048
     """Most pictures that a repeat embeds, pictures."""
-    repeats: int = 17
-    """How often each side is measured, in short turns, for a busy host's speed changes within seconds; other training
-    steps and programs of their own a third as often."""
+    repeats: int = 7
+    """How often each is measured; other training steps and programs of their own half as often."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Which other training steps are measured beside the recipe's own."""
     only: Literal["all", "steps", "training"] = "all"
@@ -152,7 +151,7 @@ def spread_rows(config: ThroughputConfig, posts: Path) -> list[tuple[str, ...]]:
     """Two processes, and two threads, as a multiple of one."""
     ways = {"one process, one thread": (1, 1), "two processes / one": (2, 1), "two threads / one": (1, 2)}
     speeds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range((config.repeats + 2) // 3):
+    for _ in range((config.repeats + 1) // 2):
         for name, (processes, threads) in ways.items():
             speeds[name].append(in_program(config, posts, processes, threads))
     first, *others = ways
@@ -201,10 +200,10 @@ def main(config: ThroughputConfig) -> str:
             return json.dumps({"pictures_per_second": on.config.loop.batch_size / step_T[0]}) if world.is_main else ""
         posts = config.posts or _prepared(Path(place), config.picture_size)
         on = setting(recipe, config.steps, posts, world)
-        rows = training_rows(on, config.steps, config.repeats)
+        rows = training_rows(on, config.repeats)
         for which in config.variants:
-            steps, repeats = max(5, config.steps // 2), (config.repeats + 2) // 3
-            rows += training_rows(setting(VARIANTS[which](recipe), steps, posts, world), steps, repeats, which)
+            steps, repeats = max(5, config.steps // 3), (config.repeats + 1) // 2
+            rows += training_rows(setting(VARIANTS[which](recipe), steps, posts, world), repeats, which)
         rows.append(embedding_row(on, config))
         if config.only == "steps":
             return table(rows, on)

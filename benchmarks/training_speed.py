@@ -1,6 +1,6 @@
 """A step of `stylecast pretrain`'s loop beside the bare passes of its encoder and of its whole task.
 
-Shapes: T the two clocks, that on the wall and that of the processor's time of this process.
+Shapes: S steps, T the two clocks: that on the wall, and that of the processor's time of this process.
 """
 
 import statistics
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from pretrain.encoder import build_encoder
 from pretrain.task import PretrainTask
@@ -87,21 +88,40 @@ def training_seconds(on: Setting) -> np.ndarray:
     return np.asarray(np.median(np.diff(timed.began, axis=0)[WARM:], axis=0))
 
 
-def bare_seconds(on: Setting, steps: int, work: Callable[[dict[str, Tensor]], Tensor]) -> np.ndarray:
-    """Median time of one forward and backward pass on one batch, in the loop's precision; by both clocks."""
+def turns(on: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The real loop, and after each of its steps the bare passes: the encoder's, and that of the whole task.
+
+    The loader begins its next batch after them, so that the step pays for it.
+
+    Returns:
+        Seconds of each step and of each of the two passes, in the loop's precision, S×T.
+    """
     batch = on.lessons.training.batch(np.arange(on.config.loop.batch_size), torch.Generator().manual_seed(0))
     batch = {name: tensor.to(on.world.device) for name, tensor in batch.items()}
-    on.task.to(on.world.device).train()
-    took = []
-    for _ in range(steps + WARM):
-        started_T = now_T()
+    marks: list[list[np.ndarray]] = []
+
+    def bare(loss_of: Callable[[], Tensor]) -> np.ndarray:
         on.task.zero_grad(set_to_none=True)
         with autocast(on.world.device, on.config.loop.precision):
-            loss = work(batch)
+            loss = loss_of()
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()  # a GPU works behind our back until it is asked
-        took.append(now_T() - started_T)
-    return np.asarray(np.median(took[WARM:], axis=0))
+        return now_T()
+
+    def beside(*_: object) -> None:
+        ended_T = now_T()
+        encoder_T = bare(lambda: on.task.encoder(batch["pictures"]).square().mean())
+        marks.append([ended_T, encoder_T, bare(lambda: torch.stack(list(on.task(batch).values())).sum())])
+
+    handle = register_optimizer_step_post_hook(beside)
+    try:
+        training_seconds(on)
+    finally:
+        handle.remove()
+    marks_S3T = np.array(marks)
+    step_ST = marks_S3T[1:, 0] - marks_S3T[:-1, 2]
+    encoder_ST, task_ST = np.diff(marks_S3T[1:], axis=1).swapaxes(0, 1)
+    return step_ST[WARM:], encoder_ST[WARM:], task_ST[WARM:]
 
 
 def told(values: list[float]) -> str:
@@ -115,16 +135,14 @@ def row(name: str, speed: list[float], share_T: list[np.ndarray]) -> tuple[str, 
     return name, f"{statistics.median(speed):,.0f}", told(by_wall), told(by_processor)
 
 
-def training_rows(on: Setting, steps: int, repeats: int, which: str = "") -> list[tuple[str, ...]]:
+def training_rows(on: Setting, repeats: int, which: str = "") -> list[tuple[str, ...]]:
     """The loop's step, as a share of the encoder's pass and of the task's."""
     speed, of_encoder, of_task = [], [], []
     for _ in range(repeats):
-        encoder_T = bare_seconds(on, steps, lambda batch: on.task.encoder(batch["pictures"]).square().mean())
-        step_T = training_seconds(on)
-        task_T = bare_seconds(on, steps, lambda batch: torch.stack(list(on.task(batch).values())).sum())
-        speed.append(on.config.loop.batch_size / step_T[0])
-        of_encoder.append(encoder_T / step_T)
-        of_task.append(task_T / step_T)
+        step_ST, encoder_ST, task_ST = turns(on)
+        speed.append(float(on.config.loop.batch_size / np.median(step_ST[:, 0])))
+        of_encoder.append(np.median(encoder_ST / step_ST, axis=0))
+        of_task.append(np.median(task_ST / step_ST, axis=0))
     name = f"training step {which}".strip()
     return [row(f"{name} / encoder's forward and backward", speed, of_encoder),
             row(f"{name} / encoder's and losses' forward and backward", speed, of_task)]  # fmt: skip
