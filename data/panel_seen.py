@@ -84,7 +84,8 @@ class Seen:
             told.append(f"{self.empty} {self.every}s without any post")
         told.append(f"a style has no post in {self.zeros:.0%} of the {self.every}s since its first")
         if self.born_later:
-            told.append(f"{self.born_later} styles begin later than a month after the first day")
+            styles = "1 style begins" if self.born_later == 1 else f"{self.born_later} styles begin"
+            told.append(f"{styles} later than a month after the first day")
         if self.partial:
             told.append(f"{self.partial} is partial: no label and no origin of a month target")
         told.append(

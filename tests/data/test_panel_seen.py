@@ -20,7 +20,7 @@ def test_by_hand() -> None:
     told = str(seen)
     assert told == (
         "2 styles, 41 days from 2024-01-01 to 2024-02-10; 38 days without any post; "
-        "a style has no post in 25% of the days since its first; 1 styles begin later than a month after the first "
+        "a style has no post in 25% of the days since its first; 1 style begins later than a month after the first "
         "day; 2024-02 is partial: no label and no origin of a month target; every post has one style: shares sum to one"
     )
 
