@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from pretrain.beam import BeamConfig, Written, beam_search
 from pretrain.linear_cross_entropy import linear_cross_entropy
+from pretrain.lookup import lookup
 from pretrain.vocabulary import BEGIN, END, PAD
 from stylecast.shapes import filled_up
 
@@ -93,7 +94,7 @@ class CaptionLoss(nn.Module):
         real = (tokens_BT != PAD).nonzero(as_tuple=True)
         caption_M, place_M = (filled_up(index) for index in real)
         seed_MD = F.embedding(caption_M, torch.tanh(self.seed(sentence_BD)))
-        words_MWD = F.embedding(window_BTW[caption_M, place_M], self.table_VD)
+        words_MWD = lookup(self.table_VD, window_BTW[caption_M, place_M], seed_MD.dtype)
         return self._state(words_MWD, seed_MD), tokens_BT[caption_M, place_M], real[0]
 
     def _state(self, words_MWD: Tensor, seed_MD: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pretrain.vocabulary import PAD
+from stylecast.amax import amax
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,14 @@ def word_weights(query: Query, heads_NHD: Tensor) -> Tensor:
     The logits come from the word's state and from the picture's head 0.
 
     Returns:
-        weights Q×N×W; they sum to one, padding has none; zeros for a query without words.
+        weights Q×W×N; over the words they sum to one, padding has none; zeros for a query without words.
     """
+    Q, W, D = query.keys_QWD.shape
     picture_ND = F.normalize(heads_NHD[:, 0].float(), dim=-1)
-    logits_QNW = torch.einsum("qwd,nd->qnw", query.keys_QWD, picture_ND.to(query.keys_QWD.dtype)).float()
-    logits_QNW = logits_QNW + query.lean_QW[:, None, :]
+    flat = query.keys_QWD.reshape(Q * W, D) @ picture_ND.to(query.keys_QWD.dtype).T
     empty_Q11 = torch.isinf(query.lean_QW).all(dim=1)[:, None, None]
-    return logits_QNW.masked_fill(empty_Q11, 0.0).softmax(dim=-1) * ~empty_Q11
+    lean_QW1 = query.lean_QW[..., None].masked_fill(empty_Q11, 0.0)
+    return (flat.view(Q, W, -1).float() + lean_QW1).softmax(dim=1) * ~empty_Q11
 
 
 def word_scores(query: Query, heads_NHD: Tensor) -> Tensor:
@@ -121,10 +123,11 @@ def word_scores(query: Query, heads_NHD: Tensor) -> Tensor:
     """
     Q, W, D = query.words_QWD.shape
     words_AD = query.words_QWD.reshape(Q * W, D)
-    # One matrix product for all words against all heads; the heads are told apart afterwards.
-    flat = words_AD @ heads_NHD[:, 1:].reshape(-1, D).T.to(words_AD.dtype)
-    best_QWN = flat.reshape(Q, W, len(heads_NHD), -1).amax(dim=-1)
-    return (word_weights(query, heads_NHD) * best_QWN.transpose(1, 2).float()).sum(dim=-1)
+    # One matrix product for all words against all heads. Pictures come last all along: what goes along words or heads
+    # then takes a vector of pictures at a time.
+    flat = words_AD @ heads_NHD[:, 1:].transpose(0, 1).reshape(-1, D).T.to(words_AD.dtype)
+    best_QWN = amax(flat.view(Q, W, -1, len(heads_NHD)), dim=2)
+    return (word_weights(query, heads_NHD) * best_QWN.float()).sum(dim=1)
 
 
 def sentence_scores(query: Query, heads_NHD: Tensor) -> Tensor:

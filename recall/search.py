@@ -104,12 +104,12 @@ class Searcher:
     ) -> pd.DataFrame:  # fmt: skip
         """What `score` returns, of pictures that were measured."""
         with torch.inference_mode():
-            weight_CW = word_weights(query, self._heads(rows_C))[0].numpy()
+            weight_WC = word_weights(query, self._heads(rows_C))[0].numpy()
         scored = {"score": score_C, "word_score": each_WC.mean(axis=0), "sentence_score": sentence_C,
                   "hubness": self.hubness_N[rows_C]}  # fmt: skip
         for place, number in enumerate(words):
             scored[f"score of {self.models.vocabulary.words[number]}"] = each_WC[place]
-            scored[f"weight of {self.models.vocabulary.words[number]}"] = weight_CW[:, place]
+            scored[f"weight of {self.models.vocabulary.words[number]}"] = weight_WC[place]
         return pd.DataFrame(scored)
 
     def search(self, phrase: str, k: int) -> pd.DataFrame:

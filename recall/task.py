@@ -103,13 +103,16 @@ class RecallTask(Task):
         allowed = allowed_negatives(batch["ids"], all_ids)
         all_words, all_posts = (all_gather_with_grad(batch[name], self.world) for name in ("words", "posts"))
         size = len(self.text.table_VD)
-        # This rank's queries against all pictures, then its pictures against all queries.
-        wrong_pictures = allowed & ~holds_all(all_posts, batch["words"], size).T
-        wrong_queries = allowed & ~holds_all(batch["posts"], all_words, size)
-        word_rows = (self._word_scores(query, all_heads), self._word_scores(all_query, heads).T)
-        sentence_rows = (sentence_scores(query, all_heads), sentence_scores(all_query, heads).T)
+        # This rank's queries against all pictures, and its pictures against all queries: of one process, the same.
+        word_BA, sentence_BA = self._word_scores(query, all_heads), sentence_scores(query, all_heads)
+        held_AB = holds_all(all_posts, batch["words"], size)
+        word_AB, sentence_AB, held_BA = word_BA, sentence_BA, held_AB
+        if self.world.size > 1:
+            word_AB, sentence_AB = self._word_scores(all_query, heads), sentence_scores(all_query, heads)
+            held_BA = holds_all(batch["posts"], all_words, size)
+        word_rows, sentence_rows = (word_BA, word_AB.T), (sentence_BA, sentence_AB.T)
+        masks = (allowed & ~held_AB.T, allowed & ~held_BA)
 
-        masks = (wrong_pictures, wrong_queries)
         pairs = list(zip(word_rows, masks, strict=True))
         words = torch.stack([self._word_loss(rows, right, mask) for rows, mask in pairs]).sum()
         scale = self.log_scale.exp()

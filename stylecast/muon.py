@@ -57,7 +57,8 @@ def _blocks(rows: Tensor) -> Tensor:
     """Rows in even blocks, zeros at the end; N×R×I."""
     blocks = math.ceil(len(rows) / BLOCK)
     size = math.ceil(len(rows) / blocks)
-    return F.pad(rows, (0, 0, 0, blocks * size - len(rows))).view(blocks, size, -1)
+    missing = blocks * size - len(rows)
+    return (F.pad(rows, (0, 0, 0, missing)) if missing else rows).reshape(blocks, size, -1)
 
 
 def _steps(square: Tensor) -> Tensor:
@@ -67,7 +68,7 @@ def _steps(square: Tensor) -> Tensor:
     square = square / length**2
     factor = eye = torch.eye(square.shape[1], dtype=square.dtype, device=square.device)
     for number in range(STEPS):
-        step = torch.baddbmm(torch.add(a * eye, square, alpha=b), square, square, alpha=c)
+        step = torch.add(a * eye, square, alpha=b).baddbmm_(square, square, alpha=c)
         factor = step @ factor if number else step
         if number < STEPS - 1:
             square = step @ square @ step
@@ -105,7 +106,7 @@ class Muon(torch.optim.AdamW):
             state["step"], state["momentum"] = torch.zeros(()), torch.zeros_like(weight)
         state["step"] += 1  # AdamW asks each state for it when a checkpoint is read
         momentum = state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
-        return weight.grad.lerp(momentum, MOMENTUM).flatten(1)
+        return weight.grad.lerp_(momentum, MOMENTUM).flatten(1)
 
 
 def build_optimiser(task: nn.Module, shares: dict[str, float], turns: bool, rate: float, decay: float) -> Muon:

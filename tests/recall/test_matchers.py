@@ -24,10 +24,10 @@ QUERIES = torch.tensor([[3, 4, 5, PAD], [6, PAD, PAD, PAD], [PAD, PAD, PAD, PAD]
 def test_word_weights_sum_to_one_and_padding_has_none() -> None:
     heads = torch.randn(5, 3, 8)
     weights = word_weights(text_encoder()(QUERIES), heads)
-    assert weights.shape == (3, 5, 4)
-    torch.testing.assert_close(weights[:2].sum(dim=-1), torch.ones(2, 5))
-    assert (weights[0, :, 3] == 0).all()
-    torch.testing.assert_close(weights[1, :, 0], torch.ones(5))
+    assert weights.shape == (3, 4, 5)
+    torch.testing.assert_close(weights[:2].sum(dim=1), torch.ones(2, 5))
+    assert (weights[0, 3] == 0).all()
+    torch.testing.assert_close(weights[1, 0], torch.ones(5))
     assert (weights[2] == 0).all()
 
 
@@ -70,7 +70,7 @@ def test_word_scores_against_the_slow_way() -> None:
     for q in range(2):
         for n in range(5):
             slow = sum(
-                weights[q, n, w].item() * max((query.words_QWD[q, w] @ heads[n, h]).item() for h in (1, 2))
+                weights[q, w, n].item() * max((query.words_QWD[q, w] @ heads[n, h]).item() for h in (1, 2))
                 for w in range(4)
             )
             assert word_scores(query, heads)[q, n].item() == pytest.approx(slow, abs=1e-5)
