@@ -112,7 +112,7 @@ def word_weights(query: Query, heads_NHD: Tensor) -> Tensor:
     flat = query.keys_QWD.reshape(Q * W, D) @ picture_ND.to(query.keys_QWD.dtype).T
     empty_Q11 = torch.isinf(query.lean_QW).all(dim=1)[:, None, None]
     lean_QW1 = query.lean_QW[..., None].masked_fill(empty_Q11, 0.0)
-    return (flat.view(Q, W, -1).float() + lean_QW1).softmax(dim=1) * ~empty_Q11
+    return (flat.view(Q, W, len(heads_NHD)).float() + lean_QW1).softmax(dim=1) * ~empty_Q11
 
 
 def word_scores(query: Query, heads_NHD: Tensor) -> Tensor:
@@ -125,8 +125,9 @@ def word_scores(query: Query, heads_NHD: Tensor) -> Tensor:
     words_AD = query.words_QWD.reshape(Q * W, D)
     # One matrix product for all words against all heads. Pictures come last all along: what goes along words or heads
     # then takes a vector of pictures at a time.
+    N, H, _ = heads_NHD.shape
     flat = words_AD @ heads_NHD[:, 1:].transpose(0, 1).reshape(-1, D).T.to(words_AD.dtype)
-    best_QWN = amax(flat.view(Q, W, -1, len(heads_NHD)), dim=2)
+    best_QWN = amax(flat.view(Q, W, H - 1, N), dim=2)
     return (word_weights(query, heads_NHD) * best_QWN.float()).sum(dim=1)
 
 

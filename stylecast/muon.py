@@ -99,7 +99,7 @@ class Muon(torch.optim.AdamW):
             weight.grad = None  # so that AdamW passes it by
 
     def _direction(self, weight: Tensor) -> Tensor:
-        """Nesterov's momentum of a weight, as a matrix."""
+        """Nesterov's momentum of a weight, as a matrix; it takes the place of the gradient."""
         assert weight.grad is not None
         state = self.state[weight]
         if not state:

@@ -45,6 +45,13 @@ def test_a_query_without_words_scores_zero() -> None:
     assert query.sentence_QD[:2].norm(dim=-1).tolist() == pytest.approx([1, 1])
 
 
+def test_no_queries_and_no_pictures() -> None:
+    query, heads = text_encoder()(QUERIES), torch.randn(5, 3, 8)
+    assert word_scores(query, heads[:0]).shape == (3, 0)
+    assert word_scores(query.part(slice(0)), heads).shape == (0, 5)
+    assert word_weights(query.part(slice(0)), heads).shape == (0, 4, 5)
+
+
 def test_word_score_by_hand() -> None:
     # Two words with weights 3/4 and 1/4: the state alone leans by log 3, head 0 asks for nothing.
     query = Query(
